@@ -1,0 +1,40 @@
+// One table of typed functions per device. An empty entry means: use the reference.
+#pragma once
+
+#include <string>
+
+#include "engine/kernels/kernels.h"
+
+namespace oneshot::kernels {
+
+struct KernelTable {
+  const char* device;
+  at::Tensor (*group_absmax)(const at::Tensor& weight, int64_t group_size) = nullptr;
+  GroupRange (*group_range)(const at::Tensor& weight, int64_t group_size) = nullptr;
+  at::Tensor (*encode_int)(const at::Tensor& weight,
+                           const at::Tensor& scale,
+                           const at::Tensor& zero_point,
+                           int64_t group_size,
+                           int bits) = nullptr;
+  at::Tensor (*encode_fp8)(const at::Tensor& weight,
+                           const at::Tensor& scale,
+                           int64_t group_size) = nullptr;
+  at::Tensor (*encode_fp4)(const at::Tensor& weight,
+                           const at::Tensor& scale,
+                           int64_t group_size) = nullptr;
+  at::Tensor (*pack_int)(const at::Tensor& codes, int bits) = nullptr;
+  at::Tensor (*unpack_int)(const at::Tensor& words, int bits, int64_t columns) = nullptr;
+  at::Tensor (*pack_nibbles)(const at::Tensor& codes) = nullptr;
+  at::Tensor (*unpack_nibbles)(const at::Tensor& bytes) = nullptr;
+};
+
+/// Plain ATen, every entry filled, any device. The definition of right.
+const KernelTable& reference_kernels();
+
+/// Highway, dispatched at run time to the best instruction set of the processor.
+const KernelTable& cpu_kernels();
+
+/// The instruction set that the CPU kernels use here, as Highway names it: "AVX3", "AVX2", …
+std::string cpu_instruction_set();
+
+}  // namespace oneshot::kernels

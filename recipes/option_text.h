@@ -1,0 +1,29 @@
+// Texts, words and paths out of YAML scalars.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "recipes/option.h"
+#include "recipes/yaml_document.h"
+
+namespace oneshot::recipes {
+
+/// Where relative paths begin: absolute folders.
+struct Folders {
+  std::filesystem::path recipe;
+  std::filesystem::path command_line;
+};
+
+/// Any scalar as the text it was written as, so `no` and 128 are texts; where the option has words,
+/// the word that it spells. Throws Recipe for an empty text, an unknown word and what is no scalar.
+/// `subject` begins the message: "calibration: 'short'".
+TextValue read_text(const YamlNode& node, const Option& option, const std::string& subject);
+
+/// A text, and the absolute path that it means; a word of the option stays without a path.
+TextValue read_path(const YamlNode& node,
+                    const Option& option,
+                    const std::string& subject,
+                    const Folders& folders);
+
+}  // namespace oneshot::recipes

@@ -1,0 +1,101 @@
+// A checkpoint format, as the engine sees it: pure encoding, no input or output of files. A format
+// may offset, permute and pack; it never rounds.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/checkpoint/output_layout.h"
+#include "engine/plan.h"
+#include "engine/quant/quantized_weight.h"
+
+namespace oneshot {
+
+/// Where a format puts what it encoded: the tensors that it announced.
+class OutputTensors {
+ public:
+  virtual ~OutputTensors() = default;
+
+  /// Stores `piece` at [row, column] of the tensor of that full name. A piece of a tensor of one
+  /// dimension is a row. Contiguous; the dtype has the width of the announced one.
+  virtual void put(const std::string& name,
+                   const at::Tensor& piece,
+                   int64_t row,
+                   int64_t column) = 0;
+};
+
+/// Tensors of a checkpoint that is read back.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+
+  /// Dtype and shape of the tensor of that full name; nothing when there is none.
+  virtual std::optional<TensorSpec> spec(const std::string& name) const = 0;
+
+  /// Its values. Valid as long as the source. Called for names that have a spec.
+  virtual at::Tensor read(const std::string& name) const = 0;
+};
+
+struct SmallFile {
+  std::string name;  // relative to the output folder
+  std::string text;
+};
+
+class Format {
+ public:
+  virtual ~Format() = default;
+
+  virtual std::string name() const = 0;
+
+  /// Asked while planning: why this module cannot be written, and what would work; nothing when it
+  /// can. Ends a sentence.
+  virtual std::optional<std::string> unsupported(const PlannedModule& module) const = 0;
+
+  /// The tensors that take the place of the module's weight: full names, dtypes, shapes.
+  virtual std::vector<TensorSpec> tensors(const PlannedModule& module) const = 0;
+
+  /// Ranges of rows given to `encode` start at a multiple of this, and only the last one is
+  /// shorter.
+  virtual int64_t row_alignment(const Scheme& scheme) const = 0;
+
+  /// Writes a range of rows of a module. Called once for each range, in any order, by any thread.
+  virtual void encode(const PlannedModule& module,
+                      const QuantizedWeight& rows,
+                      int64_t first_row,
+                      OutputTensors& output) const = 0;
+
+  /// The modules whose weights are stored quantized, told by the names of a checkpoint's tensors.
+  virtual std::vector<std::string> quantized_modules(
+      const std::vector<std::string>& tensors) const = 0;
+
+  /// Name, scheme, and the weight's shape and dtype as they were before it was quantized: what
+  /// `tensors` needs. Throws Checkpoint.
+  virtual PlannedModule module(const TensorSource& source,
+                               const std::string& name,
+                               const Scheme& scheme) const = 0;
+
+  /// The inverse: the whole weight of a module, as it was quantized.
+  /// Throws Checkpoint when a tensor is missing or has another shape or dtype.
+  virtual QuantizedWeight decode(const TensorSource& source,
+                                 const std::string& module,
+                                 const Scheme& scheme) const = 0;
+
+  /// config.json, whole, and what else readers of this format need, byte for byte.
+  /// source_config: the source's config.json, its dtype already that of the output.
+  virtual std::vector<SmallFile> files(const Plan& plan,
+                                       const nlohmann::json& source_config) const = 0;
+
+  /// True when a checkpoint's config.json says that it is of this format.
+  virtual bool recognizes(const nlohmann::json& config) const = 0;
+
+  /// The scheme of a quantized module, read back from such a config.json.
+  /// Throws Checkpoint when the config is damaged or has no scheme for the module.
+  virtual Scheme scheme(const nlohmann::json& config, const std::string& module) const = 0;
+};
+
+}  // namespace oneshot

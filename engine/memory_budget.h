@@ -1,0 +1,22 @@
+// How much of a weight is read at a time, and what that costs: part of the plan.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "engine/plan.h"
+
+namespace oneshot {
+
+/// Fills `threads`, `slice_bytes` and `peak_memory_bytes` of a plan. Slices are as large as helps
+/// (2 MiB), or smaller where the threads together would pass `memory` bytes, 1 GiB if absent.
+/// Throws Resource when even the smallest ones do not fit.
+void plan_memory(Plan& plan, int threads, std::optional<uint64_t> memory);
+
+/// Rows of a module that are worked on at a time: whole multiples of its alignment.
+int64_t rows_per_slice(const Plan& plan, const PlannedModule& module);
+
+/// Ranges of rows that formats and scheme can work on by themselves start at multiples of this.
+int64_t row_alignment(const Plan& plan, const PlannedModule& module);
+
+}  // namespace oneshot

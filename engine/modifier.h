@@ -1,0 +1,58 @@
+// An algorithm, as the engine sees it. The engine never asks which modifier it holds, only its
+// traits.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "engine/plan.h"
+#include "engine/quant/quantized_weight.h"
+
+namespace oneshot {
+
+/// What the engine's loop has to do for a modifier. May depend on its options.
+struct Traits {
+  bool quantizes = false;          // makes QuantizedWeights; else it only rewrites weights
+  bool needs_calibration = false;  // works block by block on activations
+};
+
+/// Rows of a weight, read from the source, cast and rewritten by the modifiers before.
+struct Rows {
+  const PlannedModule& module;
+  int64_t first_row;
+  at::Tensor values;  // [rows, in], contiguous, in the planned dtype; read only
+};
+
+/// Extremes over a whole tensor, or over a whole fused set, before any row is quantized.
+/// Merging is exact, so the order of the rows does not matter.
+struct Statistics {
+  at::Tensor min, max;  // 0-d, in the weight's dtype; undefined: not measured
+
+  void merge(const Statistics& other);
+};
+
+/// Thread safe: every const method may be called for different rows at the same time, and gives the
+/// same result for a row whatever the other rows of the call.
+class Modifier {
+ public:
+  virtual ~Modifier() = default;
+
+  virtual std::string name() const = 0;
+  virtual Traits traits() const = 0;
+
+  /// From the headers alone: says for every tensor it touches what becomes of it.
+  virtual void plan(PlanBuilder& builder) const = 0;
+
+  /// Called for modules whose plan asks for statistics, all rows before the first `quantize`.
+  virtual Statistics measure(const Rows& rows) const;
+
+  /// Called for modules whose plan says rewrite: the new values, same shape and dtype.
+  virtual at::Tensor rewrite(const Rows& rows) const;
+
+  /// Called for modules whose plan says quantize. `rows` starts at a multiple of the planned row
+  /// alignment. Throws Checkpoint when a value is NaN or infinite.
+  virtual QuantizedWeight quantize(const Rows& rows, const Statistics& statistics) const;
+};
+
+}  // namespace oneshot

@@ -1,0 +1,300 @@
+#include "engine/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "engine/error.h"
+#include "engine/format.h"
+#include "engine/memory_budget.h"
+#include "engine/modifier.h"
+
+namespace oneshot {
+namespace {
+
+void fill_modules(Plan& plan, std::span<const Module> modules, const SourceCheckpoint& source) {
+  for (const Module& module : modules) {
+    PlannedModule& planned = plan.modules.emplace_back();
+    planned.name = module.name;
+    planned.aliases = module.aliases;
+    planned.kind = module.kind;
+    for (const size_t tensor : module.tensors) {
+      planned.bytes_before += source.tensors()[tensor].bytes;
+    }
+    if (!module.weight) {
+      continue;
+    }
+    const SourceTensor& weight = source.tensors()[*module.weight];
+    planned.weight = &weight;
+    planned.dtype = plan.cast && is_plain_float(weight.dtype) ? *plan.cast : weight.dtype;
+    const bool two = weight.shape.size() == 2;
+    planned.rows = two ? weight.shape[0] : 1;
+    planned.columns = std::accumulate(weight.shape.begin() + (two ? 1 : 0),
+                                      weight.shape.end(),
+                                      int64_t{1},
+                                      std::multiplies<int64_t>());
+  }
+}
+
+void run_modifiers(const PlanRequest& request, Plan& plan, std::span<const Module> modules) {
+  for (size_t i = 0; i < request.modifiers.size(); ++i) {
+    const Modifier& modifier = *request.modifiers[i];
+    plan.modifiers.push_back(modifier.name());
+    PlanBuilder builder(plan, modules, i, modifier.name());
+    modifier.plan(builder);
+    const bool works =
+        std::any_of(plan.modules.begin(), plan.modules.end(), [i](const PlannedModule& m) {
+          return m.scheme && m.quantizer == i;
+        });
+    if (modifier.traits().quantizes && !works) {
+      throw Error(ErrorCode::Recipe,
+                  modifier.name() +
+                      ": no module is left to quantize; look at its targets, ignore and "
+                      "fp_layers with `oneshot plan`");
+    }
+  }
+  for (PlannedModule& module : plan.modules) {
+    if (module.rule.empty()) {
+      module.rule = "no modifier targets it";
+    }
+  }
+}
+
+std::string member_list(const Plan& plan, const std::vector<size_t>& set) {
+  std::string text;
+  for (const size_t member : set) {
+    const PlannedModule& module = plan.modules[member];
+    text += (text.empty() ? "" : ", ") + module.name + " (" +
+            (module.scheme ? module.scheme->name : "floating point") + ")";
+  }
+  return text;
+}
+
+/// Serving engines load these modules as one, so their schemes have to agree.
+void check_fused_sets(Plan& plan, std::span<const Module> modules) {
+  for (const auto& set : fused_sets(modules)) {
+    const std::optional<Scheme>& first = plan.modules[set.front()].scheme;
+    const bool same = std::all_of(set.begin(), set.end(), [&](size_t member) {
+      return plan.modules[member].scheme == first;
+    });
+    if (same) {
+      continue;
+    }
+    for (const size_t member : set) {
+      const PlannedModule& module = plan.modules[member];
+      if (module.scheme && module.scheme->weights.has_global_scale()) {
+        throw Error(
+            ErrorCode::Recipe,
+            module.name + ": " + module.scheme->name +
+                " shares one global scale among modules that are loaded as one, but only some "
+                "of them have it: " +
+                member_list(plan, set) + "; target or ignore all of them");
+      }
+    }
+    plan.warnings.push_back("vLLM loads these modules as one and refuses different schemes: " +
+                            member_list(plan, set));
+  }
+}
+
+void check_weight(const PlannedModule& module) {
+  const bool known =
+      module.dtype == Dtype::Bf16 || module.dtype == Dtype::F16 || module.dtype == Dtype::F32;
+  if (!known) {
+    throw Error(ErrorCode::Unsupported,
+                module.weight->name + ": weights of dtype " +
+                    std::string(dtype_name(module.dtype)) +
+                    " cannot be quantized; `model: {dtype: bfloat16}` casts floating-point ones");
+  }
+  if (module.rows == 0 || module.columns == 0) {
+    throw Error(ErrorCode::Unsupported,
+                module.weight->name + ": an empty weight cannot be quantized");
+  }
+}
+
+void check_formats(const PlanRequest& request, const Plan& plan) {
+  for (const PlannedModule& module : plan.modules) {
+    if (!module.scheme) {
+      continue;
+    }
+    check_weight(module);
+    for (const Format* format : request.formats) {
+      if (const auto reason = format->unsupported(module)) {
+        throw Error(ErrorCode::Unsupported,
+                    module.name + ": " + format->name() + " cannot hold it: " + *reason +
+                        "; `fp_layers: [" + module.name + "]` keeps it in floating point");
+      }
+    }
+  }
+}
+
+TensorSpec kept_spec(const PlannedTensor& tensor) {
+  return {tensor.source->name, tensor.dtype, tensor.source->shape};
+}
+
+/// The tensors of one output in state-dict order, which is that of the source.
+std::vector<TensorSpec> output_specs(const PlanRequest& request,
+                                     const Plan& plan,
+                                     const Format& format) {
+  std::map<const SourceTensor*, const PlannedModule*> quantized;
+  for (const PlannedModule& module : plan.modules) {
+    if (module.scheme) {
+      quantized[module.weight] = &module;
+    }
+  }
+  std::vector<TensorSpec> specs;
+  size_t kept = 0;
+  for (const SourceTensor& tensor : request.source->tensors()) {
+    const auto found = quantized.find(&tensor);
+    if (found == quantized.end()) {
+      specs.push_back(kept_spec(plan.kept[kept++]));
+      continue;
+    }
+    for (TensorSpec& spec : format.tensors(*found->second)) {
+      specs.push_back(std::move(spec));
+    }
+  }
+  return specs;
+}
+
+void plan_tensors(const PlanRequest& request, Plan& plan, std::span<const Module> modules) {
+  std::vector<size_t> owner(request.source->tensors().size());
+  for (size_t m = 0; m < modules.size(); ++m) {
+    for (const size_t tensor : modules[m].tensors) {
+      owner[tensor] = m;
+    }
+  }
+  for (size_t t = 0; t < owner.size(); ++t) {
+    const SourceTensor& tensor = request.source->tensors()[t];
+    const PlannedModule& module = plan.modules[owner[t]];
+    if (module.scheme && module.weight == &tensor) {
+      continue;
+    }
+    const bool cast = plan.cast && is_plain_float(tensor.dtype);
+    plan.kept.push_back({&tensor, cast ? *plan.cast : tensor.dtype, owner[t]});
+  }
+  for (const Format* format : request.formats) {
+    const std::string folder = request.formats.size() > 1 ? format->name() : "";
+    plan.outputs.push_back(
+        {format, folder, OutputLayout(output_specs(request, plan, *format), request.shard_size)});
+  }
+}
+
+void count_bytes(Plan& plan) {
+  for (const PlannedTensor& tensor : plan.kept) {
+    plan.modules[tensor.module].bytes_after += kept_spec(tensor).bytes();
+  }
+  for (PlannedModule& module : plan.modules) {
+    if (module.scheme) {
+      for (const TensorSpec& spec : plan.outputs.front().format->tensors(module)) {
+        module.bytes_after += spec.bytes();
+      }
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t Plan::output_bytes() const {
+  uint64_t total = 0;
+  for (const PlannedOutput& output : outputs) {
+    total += output.layout.total_bytes();
+  }
+  return total;
+}
+
+PlanBuilder::PlanBuilder(Plan& plan,
+                         std::span<const Module> modules,
+                         size_t modifier,
+                         std::string modifier_name)
+    : plan_(plan),
+      modules_(modules),
+      modifier_(modifier),
+      modifier_name_(std::move(modifier_name)) {}
+
+std::vector<Choice> PlanBuilder::select(const Selection& selection) const {
+  return oneshot::select(modifier_name_, selection, modules_);
+}
+
+void PlanBuilder::quantize(size_t module,
+                           const Scheme& scheme,
+                           const Choice& choice,
+                           const Selection& selection) {
+  PlannedModule& planned = plan_.modules[module];
+  if (planned.scheme) {
+    throw Error(ErrorCode::Recipe,
+                planned.name + ": modifiers." + std::to_string(modifier_) + " (" + modifier_name_ +
+                    ") and modifiers." + std::to_string(planned.quantizer) + " (" +
+                    plan_.modifiers[planned.quantizer] +
+                    ") both quantize it; a module can be quantized once: narrow targets or ignore");
+  }
+  if (modules_[module].tied) {
+    throw Error(ErrorCode::Unsupported,
+                planned.name +
+                    ": it shares the embedding's tensor (tied), which cannot be quantized; add "
+                    "'" +
+                    planned.name + "' to ignore");
+  }
+  planned.scheme = scheme;
+  planned.quantizer = modifier_;
+  planned.rule = choice.rule;
+  planned.targets.clear();
+  for (const Pattern& target : selection.targets.value_or(std::vector<Pattern>{{"Linear", ""}})) {
+    planned.targets.push_back(target.text);
+  }
+}
+
+void PlanBuilder::rewrite(size_t module, const std::string& rule) {
+  PlannedModule& planned = plan_.modules[module];
+  if (planned.scheme) {
+    throw Error(ErrorCode::Recipe,
+                planned.name + ": modifiers." + std::to_string(modifier_) + " (" + modifier_name_ +
+                    ") rewrites it after it was quantized; put it before");
+  }
+  planned.rewriters.push_back(modifier_);
+  planned.rule = rule;
+}
+
+void PlanBuilder::leave(size_t module, const Choice& choice) {
+  PlannedModule& planned = plan_.modules[module];
+  // A module that an ignore or fp_layers entry names says so, even where other modifiers pass it
+  // by.
+  if (!planned.scheme && planned.rewriters.empty() && (planned.rule.empty() || choice.targeted)) {
+    planned.rule = choice.rule;
+  }
+}
+
+void PlanBuilder::measure(size_t module, bool with_fused) {
+  PlannedModule& planned = plan_.modules[module];
+  planned.measured = true;
+  planned.measured_with = {module};
+  if (!with_fused) {
+    return;
+  }
+  for (const auto& set : fused_sets(modules_)) {
+    if (std::find(set.begin(), set.end(), module) != set.end()) {
+      planned.measured_with = set;
+    }
+  }
+}
+
+Plan make_plan(const PlanRequest& request) {
+  std::vector<NamedShape> shapes;
+  for (const SourceTensor& tensor : request.source->tensors()) {
+    shapes.push_back({tensor.name, tensor.shape});
+  }
+  const std::vector<Module> modules = list_modules(request.source->config(), shapes);
+
+  Plan plan;
+  plan.cast = request.cast;
+  fill_modules(plan, modules, *request.source);
+  run_modifiers(request, plan, modules);
+  check_fused_sets(plan, modules);
+  check_formats(request, plan);
+  plan_tensors(request, plan, modules);
+  count_bytes(plan);
+  plan_memory(plan, request.threads, request.memory);
+  return plan;
+}
+
+}  // namespace oneshot

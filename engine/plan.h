@@ -1,0 +1,120 @@
+// What every tensor of a checkpoint becomes, by which rule, and the bytes of every weight file,
+// decided from headers alone, before a weight is read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/checkpoint/output_layout.h"
+#include "engine/checkpoint/source.h"
+#include "engine/graph/matching.h"
+#include "engine/graph/names.h"
+#include "engine/quant/scheme.h"
+
+namespace oneshot {
+
+class Format;
+class Modifier;
+
+/// A module that a modifier works on, or leaves by rule.
+struct PlannedModule {
+  std::string name;                  // as in the checkpoint
+  std::vector<std::string> aliases;  // other names that readers may know it by
+  ModuleKind kind = ModuleKind::Other;
+  std::optional<Scheme> scheme;  // absent: stays as it is
+  std::string rule;              // why: "target 'Linear'", "ignore 'lm_head'", …
+  const SourceTensor* weight = nullptr;
+  Dtype dtype = Dtype::Bf16;          // of the weight after a `model.dtype` cast
+  int64_t rows = 0, columns = 0;      // of the weight, when it has two dimensions
+  size_t quantizer = 0;               // index of the modifier that quantizes it
+  std::vector<size_t> rewriters;      // indices of the modifiers that rewrite it, in order
+  bool measured = false;              // statistics are wanted before it is quantized
+  std::vector<size_t> measured_with;  // modules whose statistics it shares, itself included
+  std::vector<std::string> targets;   // the recipe's targets of its quantizer
+  uint64_t bytes_before = 0, bytes_after = 0;  // all tensors of the module, first format
+};
+
+/// A source tensor that no modifier quantizes.
+struct PlannedTensor {
+  const SourceTensor* source = nullptr;
+  Dtype dtype = Dtype::Bf16;  // differs from the source's when it is cast
+  size_t module = 0;          // index into Plan::modules
+};
+
+/// One checkpoint that is written.
+struct PlannedOutput {
+  const Format* format = nullptr;
+  std::string folder;  // below the output folder; empty: straight into it
+  OutputLayout layout;
+};
+
+struct Plan {
+  std::vector<PlannedModule> modules;  // in model order
+  std::vector<PlannedTensor> kept;     // copied, cast or rewritten; in source order
+  std::vector<PlannedOutput> outputs;
+  std::vector<std::string> modifiers;  // names, in order
+  std::vector<std::string> warnings;
+  std::optional<Dtype> cast;       // of every floating-point tensor
+  uint64_t peak_memory_bytes = 0;  // estimate
+  int threads = 1;
+  int64_t slice_bytes = 0;  // of a weight, read at a time by one thread
+
+  uint64_t output_bytes() const;  // all safetensors files, exact
+};
+
+/// What a modifier sees while it plans, and says what it wants.
+class PlanBuilder {
+ public:
+  PlanBuilder(Plan& plan,
+              std::span<const Module> modules,
+              size_t modifier,
+              std::string modifier_name);
+
+  const std::vector<PlannedModule>& modules() const { return plan_.modules; }
+
+  /// One choice a module. See engine/graph/matching.h.
+  std::vector<Choice> select(const Selection& selection) const;
+
+  /// The module is quantized. Throws Recipe when another modifier quantizes it already, Unsupported
+  /// for a tied lm_head.
+  void quantize(size_t module,
+                const Scheme& scheme,
+                const Choice& choice,
+                const Selection& selection);
+
+  /// The module's weight is rewritten, and goes on to the next modifier.
+  void rewrite(size_t module, const std::string& rule);
+
+  /// The module stays as it is for this modifier.
+  void leave(size_t module, const Choice& choice);
+
+  /// Statistics over the whole weight are wanted; over the whole fused set when `with_fused`.
+  void measure(size_t module, bool with_fused);
+
+  void warn(const std::string& text) { plan_.warnings.push_back(text); }
+
+ private:
+  Plan& plan_;
+  std::span<const Module> modules_;
+  size_t modifier_;
+  std::string modifier_name_;
+};
+
+struct PlanRequest {
+  const SourceCheckpoint* source = nullptr;
+  std::vector<const Modifier*> modifiers;
+  std::vector<const Format*> formats;  // first one's bytes are shown
+  std::optional<Dtype> cast;
+  uint64_t shard_size = 5'000'000'000;
+  int threads = 1;
+  std::optional<uint64_t> memory;  // budget in bytes
+};
+
+/// Throws Recipe, Unsupported or Resource; reads no weights.
+Plan make_plan(const PlanRequest& request);
+
+}  // namespace oneshot

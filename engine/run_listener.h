@@ -1,0 +1,28 @@
+// Progress and events of a run, for whoever watches it. The engine itself prints and logs nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/plan.h"
+
+namespace oneshot {
+
+struct Progress {
+  const char* phase = "";   // "measuring", "quantizing", "syncing"
+  uint64_t bytes_done = 0;  // of the source, read so far in the whole run
+  uint64_t bytes_total = 0;
+};
+
+/// Every method is called on the thread that called `oneshot::run`.
+class RunListener {
+ public:
+  virtual ~RunListener() = default;
+
+  virtual void on_plan(const Plan& /*plan*/) {}
+  virtual void on_progress(const Progress& /*progress*/) {}
+  /// Asked about ten times a second; true ends the run cleanly with ErrorCode::Interrupted.
+  virtual bool cancelled() { return false; }
+};
+
+}  // namespace oneshot

@@ -1,0 +1,56 @@
+#include "engine/written_checkpoint.h"
+
+#include <ATen/ATen.h>
+
+#include "engine/checkpoint/json_file.h"
+#include "engine/checkpoint/weight_files.h"
+#include "engine/error.h"
+#include "engine/tensor_bytes.h"
+
+namespace oneshot {
+
+WrittenCheckpoint::WrittenCheckpoint(const std::filesystem::path& folder)
+    : config_(read_json_object(folder / "config.json")) {
+  const WeightFiles found = find_weight_files(folder);
+  for (const std::string& name : found.files) {
+    files_.push_back(std::make_unique<InputFile>(folder / name));
+    written_.push_back({name, files_.back()->size()});
+    const SafetensorsHeader header = read_safetensors_header(*files_.back());
+    for (const TensorInfo& tensor : header.tensors) {
+      const bool is_new =
+          places_
+              .try_emplace(
+                  tensor.name,
+                  Place{specs_.size(), files_.size() - 1, header.data_begin + tensor.begin})
+              .second;
+      if (!is_new) {
+        throw Error(ErrorCode::Checkpoint,
+                    name + ": tensor '" + tensor.name + "' is in another file too");
+      }
+      specs_.push_back({tensor.name, tensor.dtype, tensor.shape});
+    }
+  }
+  for (const auto& [tensor, file] : found.file_of) {
+    if (!places_.contains(tensor)) {
+      throw Error(
+          ErrorCode::Checkpoint,
+          found.index + ": tensor '" + tensor + "' is not in " + file + ", where the index has it");
+    }
+  }
+}
+
+std::optional<TensorSpec> WrittenCheckpoint::spec(const std::string& name) const {
+  const auto place = places_.find(name);
+  return place == places_.end() ? std::nullopt : std::optional(specs_[place->second.spec]);
+}
+
+at::Tensor WrittenCheckpoint::read(const std::string& name) const {
+  const Place& place = places_.at(name);
+  const TensorSpec& spec = specs_[place.spec];
+  std::vector<std::byte> scratch;
+  const std::byte* bytes = files_[place.file]->fetch(place.offset, spec.bytes(), scratch);
+  const at::Tensor tensor = tensor_of(bytes, spec.dtype, spec.shape);
+  return scratch.empty() ? tensor : tensor.clone();  // mapped bytes live as long as the file
+}
+
+}  // namespace oneshot

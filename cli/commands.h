@@ -1,0 +1,43 @@
+// One function a subcommand. They print results to standard output and throw Error.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace oneshot::cli {
+
+/// What `run`, `check` and `plan` share.
+struct RecipeArguments {
+  std::filesystem::path recipe;
+  std::filesystem::path model;         // empty: not given
+  std::vector<std::string> overrides;  // --set key=value
+  std::string device = "cpu";
+  int threads = 0;                 // 0: one for each processor
+  std::optional<uint64_t> memory;  // bytes
+  bool json = false;
+};
+
+struct RunArguments {
+  std::filesystem::path output;
+  bool overwrite = false;
+  bool restart = false;
+  bool hash = false;
+  bool quiet = false;
+  std::filesystem::path log;  // empty: none
+};
+
+void run_command(const RecipeArguments& recipe, const RunArguments& run);
+void check_command(const RecipeArguments& recipe);
+void plan_command(const RecipeArguments& recipe);
+void inspect_command(const std::filesystem::path& folder, bool json);
+
+/// what: modifiers, schemes, formats, models or kernels.
+void list_command(const std::string& what);
+
+/// markdown: the reference for people in place of the JSON Schema.
+void schema_command(bool markdown);
+
+}  // namespace oneshot::cli

@@ -1,0 +1,139 @@
+#include "cli/console_listener.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+#include "cli/text.h"
+
+namespace oneshot::cli {
+namespace {
+
+constexpr auto kFirstLine = std::chrono::seconds(5);
+constexpr auto kBetweenLines = std::chrono::seconds(5);
+constexpr int kBarWidth = 24;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+extern "C" void on_signal(int) {
+  interrupted = 1;
+}
+
+std::string bar_text(double share) {
+  const int full = static_cast<int>(share * kBarWidth);
+  std::string bar;
+  for (int i = 0; i < kBarWidth; ++i) {
+    bar += i < full ? "█" : "░";
+  }
+  return bar;
+}
+
+int terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/// "1.20 GB of 4.29 GB, 812 MB/s, 3.8 s left".
+std::string figures(const Progress& progress, double seconds) {
+  std::string text = bytes_text(progress.bytes_done) + " of " + bytes_text(progress.bytes_total);
+  if (progress.bytes_done > 0 && seconds > 0.2) {
+    const double rate = static_cast<double>(progress.bytes_done) / seconds;
+    const auto left = static_cast<double>(progress.bytes_total - progress.bytes_done);
+    text += ", " + bytes_text(static_cast<uint64_t>(rate)) + "/s, " + seconds_text(left / rate) +
+            " left";
+  }
+  return text;
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends the process at once
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+ConsoleListener::ConsoleListener(bool quiet, RunLog& log)
+    : quiet_(quiet),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      next_line_(start_ + kFirstLine),
+      log_(log) {}
+
+ConsoleListener::~ConsoleListener() {
+  finish();
+}
+
+void ConsoleListener::on_plan(const Plan& plan) {
+  const auto quantized = std::count_if(plan.modules.begin(),
+                                       plan.modules.end(),
+                                       [](const PlannedModule& m) { return m.scheme.has_value(); });
+  log_.add("plan",
+           {{"quantized", quantized},
+            {"modules", plan.modules.size()},
+            {"output_bytes", plan.output_bytes()},
+            {"peak_memory_bytes", plan.peak_memory_bytes},
+            {"threads", plan.threads}});
+  warn(plan.warnings);
+  start_ = Clock::now();
+  next_line_ = start_ + kFirstLine;
+}
+
+void ConsoleListener::warn(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    log_.add("warning", {{"message", warning}});
+  }
+}
+
+void ConsoleListener::on_progress(const Progress& progress) {
+  const auto now = Clock::now();
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  if (terminal_ && !quiet_) {
+    show(progress, seconds);
+  }
+  if (now < next_line_) {
+    return;
+  }
+  next_line_ = now + kBetweenLines;
+  if (!terminal_ && !quiet_) {
+    std::fprintf(stderr, "%s: %s\n", progress.phase, figures(progress, seconds).c_str());
+  }
+  log_.add("progress",
+           {{"phase", progress.phase},
+            {"bytes_done", progress.bytes_done},
+            {"bytes_total", progress.bytes_total},
+            {"seconds", seconds}});
+}
+
+void ConsoleListener::show(const Progress& progress, double seconds) {
+  const double share = progress.bytes_total > 0
+                           ? static_cast<double>(progress.bytes_done) / progress.bytes_total
+                           : 1.0;
+  std::string line =
+      std::string(progress.phase) + " " + bar_text(share) + " " + figures(progress, seconds);
+  if (terminal_columns() < 100) {
+    line = std::string(progress.phase) + " " + figures(progress, seconds);
+  }
+  std::fprintf(stderr, "\r\033[K%s", line.c_str());
+  std::fflush(stderr);
+  bar_shown_ = true;
+}
+
+bool ConsoleListener::cancelled() {
+  return interrupted != 0;
+}
+
+void ConsoleListener::finish() {
+  if (bar_shown_) {
+    std::fputs("\r\033[K", stderr);
+    std::fflush(stderr);
+    bar_shown_ = false;
+  }
+}
+
+}  // namespace oneshot::cli

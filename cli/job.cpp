@@ -1,0 +1,123 @@
+#include "cli/job.h"
+
+#include <sched.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "engine/error.h"
+#include "formats/registry.h"
+#include "modifiers/registry.h"
+
+namespace oneshot::cli {
+namespace {
+
+std::string read_text(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream || std::filesystem::is_directory(file)) {
+    throw Error(ErrorCode::Recipe,
+                file.string() + ": the recipe cannot be read; is the path right?");
+  }
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+const ModifierKind& kind_of(const std::string& name) {
+  for (const ModifierKind& kind : modifiers()) {
+    if (kind.name == name) {
+      return kind;
+    }
+  }
+  throw Error(ErrorCode::Failed, "no modifier '" + name + "'");
+}
+
+std::unique_ptr<Format> make_format(const std::string& name) {
+  for (const FormatEntry& entry : formats()) {
+    if (entry.name == name) {
+      return entry.make();
+    }
+  }
+  throw Error(ErrorCode::Failed, "no format '" + name + "'");
+}
+
+/// The formats of the recipe, else the one that its modifiers agree on.
+std::vector<std::string> format_names(const recipes::Recipe& recipe) {
+  if (!recipe.output.formats.empty()) {
+    return recipe.output.formats;
+  }
+  std::set<std::string> defaults;
+  for (const recipes::ModifierEntry& entry : recipe.modifiers) {
+    defaults.insert(kind_of(entry.name).default_format);
+  }
+  if (defaults.size() > 1) {
+    throw Error(ErrorCode::Recipe,
+                recipe.file +
+                    ": its modifiers write different formats by default; say which one with "
+                    "`output: {formats: […]}`");
+  }
+  return {*defaults.begin()};
+}
+
+}  // namespace
+
+recipes::Recipe read_recipe(const RecipeArguments& arguments) {
+  recipes::ParseInput input;
+  input.text = read_text(arguments.recipe);
+  input.file = arguments.recipe.string();
+  input.overrides = arguments.overrides;
+  input.override_folder = std::filesystem::current_path();
+  std::vector<std::string> format_names;
+  for (const FormatEntry& entry : formats()) {
+    format_names.emplace_back(entry.name);
+  }
+  return recipes::parse_recipe(input, modifier_syntax(), format_names);
+}
+
+Job make_job(const recipes::Recipe& recipe) {
+  Job job;
+  bool needs_calibration = false;
+  for (const recipes::ModifierEntry& entry : recipe.modifiers) {
+    job.modifiers.push_back(kind_of(entry.name).make(entry, recipe));
+    needs_calibration = needs_calibration || job.modifiers.back()->traits().needs_calibration;
+  }
+  if (recipe.evaluation) {
+    throw Error(ErrorCode::Unsupported,
+                recipe.evaluation->where +
+                    ": `evaluation:` runs the model, which is not supported yet; "
+                    "take it out of the recipe");
+  }
+  if (recipe.calibration && !needs_calibration) {
+    job.warnings.push_back(recipe.calibration->where +
+                           ": `calibration:` is not used: no modifier needs data");
+  }
+  for (const std::string& name : format_names(recipe)) {
+    job.formats.push_back(make_format(name));
+  }
+  job.cast = recipe.model.dtype;
+  job.shard_size = static_cast<uint64_t>(recipe.output.shard_size);
+  if (recipe.calibration) {
+    job.seed = static_cast<int64_t>(recipe.calibration->seed);
+  }
+  job.resolved_recipe = recipe.resolved();
+  return job;
+}
+
+void check_device(const std::string& device) {
+  if (device != "cpu") {
+    throw Error(ErrorCode::Unsupported,
+                "--device " + device + ": this build knows the device cpu only");
+  }
+}
+
+int thread_count(int asked) {
+  if (asked > 0) {
+    return asked;
+  }
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+}  // namespace oneshot::cli

@@ -1,0 +1,160 @@
+// The command line. Errors become one line on standard error and an exit code here, and nowhere
+// else.
+#include <malloc.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <new>
+
+#include "cli/commands.h"
+#include "engine/error.h"
+#include "engine/nearest_word.h"
+#include "engine/version.h"
+
+namespace oneshot::cli {
+namespace {
+
+constexpr std::array kCommands{"run", "check", "plan", "inspect", "list", "schema"};
+
+/// What the subcommands are filled into.
+struct Arguments {
+  RecipeArguments recipe;
+  RunArguments run;
+  std::filesystem::path folder;
+  bool json = false;
+  bool markdown = false;
+  std::string list;
+};
+
+void add_recipe_options(CLI::App& command, RecipeArguments& to, bool model_required) {
+  command.add_option("RECIPE", to.recipe, "the recipe, a YAML file")->required();
+  auto* model = command.add_option("--model", to.model, "folder of the checkpoint to quantize");
+  if (model_required) {
+    model->required();
+  }
+  command.add_option("--set", to.overrides, "override an option: modifiers.0.group_size=64")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--threads", to.threads, "threads to use; default: all processors")
+      ->check(CLI::Range(1, 4096));
+  command.add_option("--memory", to.memory, "most memory to use, such as 8GiB")
+      ->transform(CLI::AsSizeValue(true))
+      ->type_name("SIZE");
+}
+
+void add_run(CLI::App& app, Arguments& to) {
+  CLI::App* run = app.add_subcommand("run", "quantize a checkpoint as a recipe says");
+  add_recipe_options(*run, to.recipe, true);
+  run->add_option("--output", to.run.output, "folder to write; exists only when it is complete")
+      ->required();
+  run->add_option("--device", to.recipe.device, "where to compute: cpu")->capture_default_str();
+  run->add_flag("--overwrite", to.run.overwrite, "replace an existing output");
+  run->add_flag(
+      "--restart", to.run.restart, "do not resume an interrupted run (data-free runs never do)");
+  run->add_flag("--hash", to.run.hash, "put hashes of whole weight files into oneshot.lock.json");
+  run->add_flag("--json", to.recipe.json, "print the report as JSON");
+  run->add_flag("--quiet", to.run.quiet, "no progress and no summary");
+  run->add_option("--log", to.run.log, "write events to this file, one JSON object a line");
+  run->callback([&to] { run_command(to.recipe, to.run); });
+}
+
+void add_commands(CLI::App& app, Arguments& to) {
+  add_run(app, to);
+  CLI::App* check = app.add_subcommand("check", "check a recipe, and whether it fits a checkpoint");
+  add_recipe_options(*check, to.recipe, false);
+  check->callback([&to] { check_command(to.recipe); });
+
+  CLI::App* plan =
+      app.add_subcommand("plan", "say what every tensor becomes, by which rule, and its bytes");
+  add_recipe_options(*plan, to.recipe, true);
+  plan->add_flag("--json", to.recipe.json, "print the plan as JSON");
+  plan->callback([&to] { plan_command(to.recipe); });
+
+  CLI::App* inspect =
+      app.add_subcommand("inspect", "say what is in a checkpoint; exit 3 when it is damaged");
+  inspect->add_option("DIR", to.folder, "folder of a checkpoint")->required();
+  inspect->add_flag("--json", to.json, "print it as JSON");
+  inspect->callback([&to] { inspect_command(to.folder, to.json); });
+
+  CLI::App* list = app.add_subcommand("list", "list what is built in");
+  list->add_option("WHAT", to.list, "modifiers, schemes, formats, models or kernels")
+      ->required()
+      ->check(CLI::IsMember({"modifiers", "schemes", "formats", "models", "kernels"}));
+  list->callback([&to] { list_command(to.list); });
+
+  CLI::App* schema = app.add_subcommand("schema", "print the JSON Schema of recipes, for editors");
+  schema->add_flag("--markdown", to.markdown, "print the reference for people instead");
+  schema->callback([&to] { schema_command(to.markdown); });
+}
+
+/// `oneshot RECIPE …` is short for `oneshot run RECIPE …`. throws Recipe for a word that is neither
+/// a command nor looks like a file.
+std::vector<std::string> with_command(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.empty() || words.front().starts_with("-") ||
+      std::find(kCommands.begin(), kCommands.end(), words.front()) != kCommands.end()) {
+    return words;
+  }
+  const std::string& word = words.front();
+  if (word.find('.') == std::string::npos && !std::filesystem::exists(word)) {
+    const std::vector<std::string> commands(kCommands.begin(), kCommands.end());
+    const std::optional<std::string> near = nearest(word, commands);
+    throw Error(ErrorCode::Recipe,
+                "oneshot: '" + word + "' is no command" +
+                    (near ? ", did you mean '" + *near + "'?" : "; see `oneshot --help`"));
+  }
+  words.insert(words.begin(), "run");
+  return words;
+}
+
+int fail(int code, const std::string& message) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "%s\n", message.c_str());
+  return code;
+}
+
+int parse_and_run(int argc, char** argv) {
+  CLI::App app("oneshot: quantize Hugging Face checkpoints as a recipe says", "oneshot");
+  app.set_version_flag("--version", std::string("oneshot ") + kEngineVersion);
+  app.require_subcommand(1);
+  Arguments arguments;
+  add_commands(app, arguments);
+  std::vector<std::string> words = with_command(argc, argv);
+  std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+  try {
+    app.parse(words);
+  } catch (const CLI::Success& done) {
+    return app.exit(done);  // --help, --version
+  } catch (const CLI::ParseError& wrong) {
+    const auto used = app.get_subcommands();
+    const std::string help =
+        used.empty() ? "oneshot --help" : "oneshot " + used.front()->get_name() + " --help";
+    return fail(static_cast<int>(ErrorCode::Recipe),
+                std::string("oneshot: ") + wrong.what() + "; see `" + help + "`");
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace oneshot::cli
+
+int main(int argc, char** argv) {
+  // Slices are freed and allocated all the time: keep their memory instead of mapping it anew.
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // a limit on file sizes is an error of the write, as a full disk is
+  try {
+    return oneshot::cli::parse_and_run(argc, argv);
+  } catch (const oneshot::Error& error) {
+    return oneshot::cli::fail(error.exit_code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return oneshot::cli::fail(5, "out of memory; give the run more, or fewer --threads");
+  } catch (const std::exception& error) {
+    return oneshot::cli::fail(1, std::string("internal error: ") + error.what());
+  }
+}

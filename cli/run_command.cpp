@@ -1,0 +1,90 @@
+// oneshot run: the main job.
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/console_listener.h"
+#include "cli/job.h"
+#include "cli/text.h"
+#include "engine/error.h"
+#include "recipes/inputs.h"
+
+namespace oneshot::cli {
+namespace {
+
+std::string counted(const std::map<std::string, size_t>& counts) {
+  std::string text;
+  for (const auto& [what, count] : counts) {
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " × " + what;
+  }
+  return text.empty() ? "nothing" : text;
+}
+
+void print_summary(const Report& report) {
+  if (report.up_to_date) {
+    std::printf("up to date: %s was made from the same recipe and checkpoint\n",
+                report.output.c_str());
+    return;
+  }
+  const double ratio =
+      static_cast<double>(report.bytes_after) / static_cast<double>(report.bytes_before);
+  std::printf("quantized  %s\n", counted(report.quantized).c_str());
+  std::printf("left       %s\n", counted(report.left).c_str());
+  std::printf("weights    %s → %s (%.1f %%)\n",
+              bytes_text(report.bytes_before).c_str(),
+              bytes_text(report.bytes_after).c_str(),
+              100 * ratio);
+  std::printf("took       %s on %d threads (%s), peak memory %s\n",
+              seconds_text(report.seconds).c_str(),
+              report.threads,
+              report.instruction_set.c_str(),
+              bytes_text(report.peak_memory_bytes).c_str());
+  if (!report.left_out_files.empty()) {
+    std::printf("not copied %zu other files of the source (listed in report.json)\n",
+                report.left_out_files.size());
+  }
+  std::printf("output     %s\n", report.output.c_str());
+}
+
+}  // namespace
+
+void run_command(const RecipeArguments& arguments, const RunArguments& run) {
+  check_device(arguments.device);
+  const recipes::Recipe recipe = read_recipe(arguments);
+  const Job job = make_job(recipe);
+  if (const auto missing = recipes::missing_inputs(recipe); !missing.empty()) {
+    throw Error(ErrorCode::Checkpoint, missing.front() + "; is the path right?");
+  }
+  RunOptions options;
+  options.model = arguments.model;
+  options.output = run.output;
+  options.threads = thread_count(arguments.threads);
+  options.memory = arguments.memory;
+  options.overwrite = run.overwrite;
+  options.hash_contents = run.hash;
+
+  catch_interrupts();
+  RunLog log(run.log);
+  ConsoleListener listener(run.quiet, log);
+  log.add("start",
+          {{"recipe", recipe.file},
+           {"model", options.model.string()},
+           {"output", options.output.string()}});
+  listener.warn(job.warnings);
+  Report report;
+  try {
+    report = run_job(job, options, listener);
+  } catch (const std::exception& failure) {
+    listener.finish();
+    log.add("error", {{"message", failure.what()}});
+    throw;
+  }
+  listener.finish();
+  log.add("done", report_json(report));
+  if (arguments.json) {
+    std::printf("%s\n", report_json(report).dump(2).c_str());
+  } else if (!run.quiet) {
+    print_summary(report);
+  }
+}
+
+}  // namespace oneshot::cli

@@ -13,8 +13,8 @@
 namespace oneshot {
 namespace {
 
-void fill_modules(Plan& plan, std::span<const Module> modules, const SourceCheckpoint& source) {
-  for (const Module& module : modules) {
+void fill_modules(Plan& plan, std::span<const ModuleInfo> modules, const SourceCheckpoint& source) {
+  for (const ModuleInfo& module : modules) {
     PlannedModule& planned = plan.modules.emplace_back();
     planned.name = module.name;
     planned.aliases = module.aliases;
@@ -37,7 +37,7 @@ void fill_modules(Plan& plan, std::span<const Module> modules, const SourceCheck
   }
 }
 
-void run_modifiers(const PlanRequest& request, Plan& plan, std::span<const Module> modules) {
+void run_modifiers(const PlanRequest& request, Plan& plan, std::span<const ModuleInfo> modules) {
   for (size_t i = 0; i < request.modifiers.size(); ++i) {
     const Modifier& modifier = *request.modifiers[i];
     plan.modifiers.push_back(modifier.name());
@@ -72,7 +72,7 @@ std::string member_list(const Plan& plan, const std::vector<size_t>& set) {
 }
 
 /// Serving engines load these modules as one, so their schemes have to agree.
-void check_fused_sets(Plan& plan, std::span<const Module> modules) {
+void check_fused_sets(Plan& plan, std::span<const ModuleInfo> modules) {
   for (const auto& set : fused_sets(modules)) {
     const std::optional<Scheme>& first = plan.modules[set.front()].scheme;
     const bool same = std::all_of(set.begin(), set.end(), [&](size_t member) {
@@ -157,7 +157,7 @@ std::vector<TensorSpec> output_specs(const PlanRequest& request,
   return specs;
 }
 
-void plan_tensors(const PlanRequest& request, Plan& plan, std::span<const Module> modules) {
+void plan_tensors(const PlanRequest& request, Plan& plan, std::span<const ModuleInfo> modules) {
   std::vector<size_t> owner(request.source->tensors().size());
   for (size_t m = 0; m < modules.size(); ++m) {
     for (const size_t tensor : modules[m].tensors) {
@@ -204,7 +204,7 @@ uint64_t Plan::output_bytes() const {
 }
 
 PlanBuilder::PlanBuilder(Plan& plan,
-                         std::span<const Module> modules,
+                         std::span<const ModuleInfo> modules,
                          size_t modifier,
                          std::string modifier_name)
     : plan_(plan),
@@ -283,7 +283,7 @@ Plan make_plan(const PlanRequest& request) {
   for (const SourceTensor& tensor : request.source->tensors()) {
     shapes.push_back({tensor.name, tensor.shape});
   }
-  const std::vector<Module> modules = list_modules(request.source->config(), shapes);
+  const std::vector<ModuleInfo> modules = list_modules(request.source->config(), shapes);
 
   Plan plan;
   plan.cast = request.cast;

@@ -70,7 +70,7 @@ struct Plan {
 class PlanBuilder {
  public:
   PlanBuilder(Plan& plan,
-              std::span<const Module> modules,
+              std::span<const ModuleInfo> modules,
               size_t modifier,
               std::string modifier_name);
 
@@ -99,7 +99,7 @@ class PlanBuilder {
 
  private:
   Plan& plan_;
-  std::span<const Module> modules_;
+  std::span<const ModuleInfo> modules_;
   size_t modifier_;
   std::string modifier_name_;
 };

@@ -29,7 +29,7 @@ class Matcher {
     }
   }
 
-  bool fits(const Module& module) const {
+  bool fits(const ModuleInfo& module) const {
     return kind_name(module.kind) == pattern_ || fits(module.name) ||
            std::any_of(module.aliases.begin(),
                        module.aliases.end(),
@@ -73,12 +73,12 @@ void add_windows(const std::string& name, size_t count, std::vector<std::string>
   }
 }
 
-std::string nearest_names(const std::string& pattern, std::span<const Module> modules) {
+std::string nearest_names(const std::string& pattern, std::span<const ModuleInfo> modules) {
   const std::string literal = literal_part(pattern);
   const size_t components =
       1 + static_cast<size_t>(std::count(literal.begin(), literal.end(), '.'));
   std::vector<std::string> candidates;
-  for (const Module& module : modules) {
+  for (const ModuleInfo& module : modules) {
     add_windows(module.name, components, candidates);
     for (const std::string& alias : module.aliases) {
       add_windows(alias, components, candidates);
@@ -109,13 +109,13 @@ std::string nearest_names(const std::string& pattern, std::span<const Module> mo
 void refuse_container(const std::string& modifier,
                       const std::string& key,
                       const Pattern& pattern,
-                      std::span<const Module> modules) {
+                      std::span<const ModuleInfo> modules) {
   if (is_regex(pattern.text)) {
     return;
   }
   const std::string inside = pattern.text + ".";
   const auto begins = [&](const std::string& name) { return name.starts_with(inside); };
-  const bool container = std::any_of(modules.begin(), modules.end(), [&](const Module& m) {
+  const bool container = std::any_of(modules.begin(), modules.end(), [&](const ModuleInfo& m) {
     return begins(m.name) || std::any_of(m.aliases.begin(), m.aliases.end(), begins);
   });
   if (container) {
@@ -130,7 +130,7 @@ void refuse_container(const std::string& modifier,
 void refuse_unmatched(const std::string& modifier,
                       const std::string& key,
                       const Pattern& pattern,
-                      std::span<const Module> modules) {
+                      std::span<const ModuleInfo> modules) {
   refuse_container(modifier, key, pattern, modules);
   const std::string names = nearest_names(pattern.text, modules);
   fail(ErrorCode::Recipe,
@@ -141,7 +141,7 @@ void refuse_unmatched(const std::string& modifier,
            "; `allow_unmatched: true` permits it");
 }
 
-bool named_with(const Module& module, const std::string& part) {
+bool named_with(const ModuleInfo& module, const std::string& part) {
   return contains_part(module.name, part) ||
          std::any_of(module.aliases.begin(), module.aliases.end(), [&](const std::string& alias) {
            return contains_part(alias, part);
@@ -153,7 +153,7 @@ std::vector<std::optional<size_t>> first_fits(const std::string& modifier,
                                               const std::string& key,
                                               const std::vector<Pattern>& patterns,
                                               bool allow_unmatched,
-                                              std::span<const Module> modules) {
+                                              std::span<const ModuleInfo> modules) {
   std::vector<std::optional<size_t>> fits(modules.size());
   for (size_t p = 0; p < patterns.size(); ++p) {
     const Matcher matcher(patterns[p].text);
@@ -181,7 +181,7 @@ std::string quoted_rule(const std::string& text, const Pattern& pattern) {
 }
 
 /// Only Linears can be quantized: an exact target that is none, or is tied, ends the run.
-void refuse_target(const std::string& modifier, const Pattern& target, const Module& module) {
+void refuse_target(const std::string& modifier, const Pattern& target, const ModuleInfo& module) {
   if (module.kind != ModuleKind::Linear) {
     fail(ErrorCode::Unsupported,
          target,
@@ -193,7 +193,7 @@ void refuse_target(const std::string& modifier, const Pattern& target, const Mod
 
 }  // namespace
 
-bool matches(const std::string& pattern, const Module& module) {
+bool matches(const std::string& pattern, const ModuleInfo& module) {
   return Matcher(pattern).fits(module);
 }
 
@@ -212,7 +212,7 @@ bool contains_part(const std::string& name, const std::string& part) {
 
 std::vector<Choice> select(const std::string& modifier,
                            const Selection& selection,
-                           std::span<const Module> modules) {
+                           std::span<const ModuleInfo> modules) {
   const std::vector<Pattern> targets =
       selection.targets.value_or(std::vector<Pattern>{{"Linear", ""}});
   const bool allow = selection.allow_unmatched;
@@ -223,7 +223,7 @@ std::vector<Choice> select(const std::string& modifier,
   std::vector<Choice> choices(modules.size());
   for (size_t m = 0; m < modules.size(); ++m) {
     Choice& choice = choices[m];
-    const Module& module = modules[m];
+    const ModuleInfo& module = modules[m];
     choice.targeted = targeted[m].has_value();
     if (!module.weight && !module.tied) {
       choice.rule = "has no weight";

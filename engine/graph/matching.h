@@ -34,7 +34,7 @@ struct Choice {
 
 /// True when `pattern` fits the module under one of its names, or is its class.
 /// A class is fitted by modules of that kind.
-bool matches(const std::string& pattern, const Module& module);
+bool matches(const std::string& pattern, const ModuleInfo& module);
 
 /// True when the name contains `part` and no digit of it continues outside: layers.1 is not in
 /// layers.12.
@@ -45,6 +45,6 @@ bool contains_part(const std::string& name, const std::string& part);
 /// naming the nearest ones; Unsupported for an exact target that is no Linear, or is tied.
 std::vector<Choice> select(const std::string& modifier,
                            const Selection& selection,
-                           std::span<const Module> modules);
+                           std::span<const ModuleInfo> modules);
 
 }  // namespace oneshot

@@ -95,20 +95,20 @@ bool has_language_head(const nlohmann::json& config) {
          contains(architecture, "LMHead");
 }
 
-void mark_tied_heads(const nlohmann::json& config, std::vector<Module>& modules) {
+void mark_tied_heads(const nlohmann::json& config, std::vector<ModuleInfo>& modules) {
   const std::optional<bool> tie = tie_in_config(config);
-  std::vector<Module> heads;
-  for (const Module& module : modules) {
+  std::vector<ModuleInfo> heads;
+  for (const ModuleInfo& module : modules) {
     const auto head = head_of_embedding(module.name);
     if (module.kind != ModuleKind::Embedding || !head) {
       continue;
     }
     const auto stored = std::find_if(
-        modules.begin(), modules.end(), [&](const Module& m) { return m.name == *head; });
+        modules.begin(), modules.end(), [&](const ModuleInfo& m) { return m.name == *head; });
     if (stored != modules.end()) {
       stored->tied = tie.value_or(false);
     } else if (tie.value_or(has_language_head(config))) {
-      Module& added = heads.emplace_back();
+      ModuleInfo& added = heads.emplace_back();
       added.name = *head;
       added.kind = ModuleKind::Linear;
       added.tied = true;
@@ -125,8 +125,8 @@ std::string_view kind_name(ModuleKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
-std::vector<Module> list_modules(const nlohmann::json& config,
-                                 std::span<const NamedShape> tensors) {
+std::vector<ModuleInfo> list_modules(const nlohmann::json& config,
+                                     std::span<const NamedShape> tensors) {
   const auto type_entry = config.find("model_type");
   const bool typed = type_entry != config.end() && type_entry->is_string();
   const std::string model_type = typed ? type_entry->get<std::string>() : "";
@@ -135,12 +135,12 @@ std::vector<Module> list_modules(const nlohmann::json& config,
                 "config.json: model type '" + model_type +
                     "' stores its weights transposed (Conv1D), which is not supported");
   }
-  std::map<std::string, Module> by_name;
+  std::map<std::string, ModuleInfo> by_name;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const std::string& tensor = tensors[i].name;
     const size_t dot = tensor.rfind('.');
     const std::string name = dot == std::string::npos ? tensor : tensor.substr(0, dot);
-    Module& module = by_name[name];
+    ModuleInfo& module = by_name[name];
     module.name = name;
     module.tensors.push_back(i);
     if (dot != std::string::npos && tensor.substr(dot) == ".weight") {
@@ -148,23 +148,23 @@ std::vector<Module> list_modules(const nlohmann::json& config,
       module.kind = kind_of(name, tensors[i].shape);
     }
   }
-  std::vector<Module> modules;
+  std::vector<ModuleInfo> modules;
   modules.reserve(by_name.size());
   for (auto& [name, module] : by_name) {
     modules.push_back(std::move(module));
   }
   mark_tied_heads(config, modules);
 
-  for (Module& module : modules) {
+  for (ModuleInfo& module : modules) {
     module.aliases = aliases_of(module.name, model_type);
   }
-  std::stable_sort(modules.begin(), modules.end(), [](const Module& a, const Module& b) {
+  std::stable_sort(modules.begin(), modules.end(), [](const ModuleInfo& a, const ModuleInfo& b) {
     return model_order(a.name, b.name);
   });
   return modules;
 }
 
-std::vector<std::vector<size_t>> fused_sets(std::span<const Module> modules) {
+std::vector<std::vector<size_t>> fused_sets(std::span<const ModuleInfo> modules) {
   static const std::vector<std::vector<std::string_view>> kFused{
       {"q_proj", "k_proj", "v_proj"},
       {"gate_proj", "up_proj"},
@@ -177,7 +177,7 @@ std::vector<std::vector<size_t>> fused_sets(std::span<const Module> modules) {
   }
   std::vector<std::vector<size_t>> sets;
   std::set<std::pair<std::string, size_t>> seen;
-  for (const Module& module : modules) {
+  for (const ModuleInfo& module : modules) {
     const std::string_view leaf = last_component(module.name);
     const std::string parent = module.name.substr(0, module.name.size() - leaf.size());
     for (size_t row = 0; row < kFused.size(); ++row) {

@@ -25,7 +25,7 @@ struct NamedShape {
 };
 
 /// The tensors that share a prefix: "model.layers.0.mlp.down_proj" owns ….weight and ….bias.
-struct Module {
+struct ModuleInfo {
   std::string name;                  // as in the checkpoint
   std::vector<std::string> aliases;  // other names of it in older and newer Transformers
   ModuleKind kind = ModuleKind::Other;
@@ -37,10 +37,11 @@ struct Module {
 /// All modules, in the order in which a model lists them: parts as the family has them, layers by
 /// number, in a layer q, k, v, o, gate, up, down. A tied lm_head is listed without tensors.
 /// Throws Unsupported for model types whose weights are stored transposed (GPT-2's Conv1D).
-std::vector<Module> list_modules(const nlohmann::json& config, std::span<const NamedShape> tensors);
+std::vector<ModuleInfo> list_modules(const nlohmann::json& config,
+                                     std::span<const NamedShape> tensors);
 
 /// Modules that serving engines load as one: q, k, v; gate, up; … Each set has two members or more,
 /// as indices into `modules`, in the order of the table.
-std::vector<std::vector<size_t>> fused_sets(std::span<const Module> modules);
+std::vector<std::vector<size_t>> fused_sets(std::span<const ModuleInfo> modules);
 
 }  // namespace oneshot

@@ -100,7 +100,7 @@ bool names_module(const Group& group, const PlannedModule& module, bool under_ev
   std::vector<std::string> names = module.aliases;
   names.push_back(module.name);
   const auto fits = [&](const std::string& name) {
-    Module alone;
+    ModuleInfo alone;
     alone.name = name;
     return std::any_of(group.targets.begin(), group.targets.end(), [&](const std::string& target) {
       return !is_class(target) && matches(target, alone);
@@ -208,7 +208,7 @@ Scheme scheme_from(const json& group) {
 
 /// How specifically a group's targets fit: 0 not at all, 1 by class, 2 by regex, 3 by name.
 int fit(const json& group, const std::string& module) {
-  Module alone;
+  ModuleInfo alone;
   alone.name = module;
   int best = 0;
   for (const json& target : group.at("targets")) {

@@ -8,16 +8,16 @@
 namespace oneshot {
 namespace {
 
-Module module_named(const std::string& name, ModuleKind kind = ModuleKind::Linear) {
-  Module module;
+ModuleInfo module_named(const std::string& name, ModuleKind kind = ModuleKind::Linear) {
+  ModuleInfo module;
   module.name = name;
   module.kind = kind;
   module.weight = 0;
   return module;
 }
 
-std::vector<Module> some_modules() {
-  std::vector<Module> modules{module_named("vision_model.layers.0.fc1"),
+std::vector<ModuleInfo> some_modules() {
+  std::vector<ModuleInfo> modules{module_named("vision_model.layers.0.fc1"),
                               module_named("language_model.layers.1.q_proj"),
                               module_named("language_model.layers.12.q_proj"),
                               module_named("language_model.norm", ModuleKind::Norm),
@@ -32,7 +32,7 @@ Pattern at(const std::string& text) {
 }
 
 std::string message_of(ErrorCode code, const Selection& selection) {
-  const std::vector<Module> modules = some_modules();
+  const std::vector<ModuleInfo> modules = some_modules();
   try {
     select("quantize", selection, modules);
   } catch (const Error& error) {
@@ -59,7 +59,7 @@ TEST(Matching, AClassFitsByKindAndANameExactly) {
 }
 
 TEST(Matching, OldAndNewNamesBothFit) {
-  const std::vector<Module> modules = some_modules();
+  const std::vector<ModuleInfo> modules = some_modules();
   EXPECT_TRUE(matches("re:vision_model.*", modules[0]));
   EXPECT_TRUE(matches("re:model.vision_model.*", modules[0]));
   EXPECT_TRUE(matches("lm_head", modules[4]));
@@ -79,7 +79,7 @@ TEST(Matching, EveryModuleGetsItsRule) {
   selection.fp_layers = {at("layers.1")};
   std::vector<std::string> rules;
   std::vector<bool> selected;
-  const std::vector<Module> modules = some_modules();
+  const std::vector<ModuleInfo> modules = some_modules();
   for (const Choice& choice : select("quantize", selection, modules)) {
     rules.push_back(choice.rule);
     selected.push_back(choice.selected);
@@ -117,7 +117,7 @@ TEST(Matching, UnmatchedPatternsCanBePermitted) {
   Selection selection;
   selection.ignore = {at("nothing_like_it")};
   selection.allow_unmatched = true;
-  const std::vector<Module> modules = some_modules();
+  const std::vector<ModuleInfo> modules = some_modules();
   EXPECT_TRUE(select("quantize", selection, modules)[1].selected);
 }
 

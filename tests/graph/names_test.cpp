@@ -16,13 +16,13 @@ namespace {
 using nlohmann::json;
 using testing::ElementsAre;
 
-std::vector<Module> modules_of(const json& config, const std::vector<NamedShape>& tensors) {
+std::vector<ModuleInfo> modules_of(const json& config, const std::vector<NamedShape>& tensors) {
   return list_modules(config, tensors);
 }
 
-const Module& find(const std::vector<Module>& modules, const std::string& name) {
+const ModuleInfo& find(const std::vector<ModuleInfo>& modules, const std::string& name) {
   const auto found =
-      std::find_if(modules.begin(), modules.end(), [&](const Module& m) { return m.name == name; });
+      std::find_if(modules.begin(), modules.end(), [&](const ModuleInfo& m) { return m.name == name; });
   if (found == modules.end()) {
     throw std::runtime_error("no module " + name);
   }
@@ -30,7 +30,7 @@ const Module& find(const std::vector<Module>& modules, const std::string& name) 
 }
 
 /// A checkpoint of tests/data/models.
-std::vector<Module> modules_of_model(const std::string& name) {
+std::vector<ModuleInfo> modules_of_model(const std::string& name) {
   const std::string folder = std::string(ONESHOT_TEST_DATA) + "/models/" + name;
   std::vector<NamedShape> shapes;
   for (const TensorInfo& tensor :
@@ -41,9 +41,9 @@ std::vector<Module> modules_of_model(const std::string& name) {
   return list_modules(json::parse(config), shapes);
 }
 
-std::vector<std::string> names_of(const std::vector<Module>& modules, ModuleKind kind) {
+std::vector<std::string> names_of(const std::vector<ModuleInfo>& modules, ModuleKind kind) {
   std::vector<std::string> names;
-  for (const Module& module : modules) {
+  for (const ModuleInfo& module : modules) {
     if (module.kind == kind) {
       names.push_back(module.name);
     }
@@ -52,7 +52,7 @@ std::vector<std::string> names_of(const std::vector<Module>& modules, ModuleKind
 }
 
 TEST(Names, TwoDimensionsMakeALinearButForEmbeddingsNormsAndRouters) {
-  const std::vector<Module> modules =
+  const std::vector<ModuleInfo> modules =
       modules_of(json::object(),
                  {{"model.embed_tokens.weight", {8, 4}},
                   {"model.layers.0.self_attn.q_proj.weight", {4, 4}},
@@ -102,7 +102,7 @@ TEST(Names, LayersStandInTheOrderOfTheirNumbersAndProjectionsInThatOfTheModel) {
 }
 
 TEST(Names, MllamaHasTheLinearsOfItsThreeParts) {
-  const std::vector<Module> modules = modules_of_model("mllama");
+  const std::vector<ModuleInfo> modules = modules_of_model("mllama");
   // Language: 3 layers of 4 + 3, one of them cross attention; vision: 3 + 1 layers of 4 + 2;
   // projector; head.
   EXPECT_EQ(names_of(modules, ModuleKind::Linear).size(), 3U * 7 + 4U * 6 + 1 + 1);
@@ -118,7 +118,7 @@ TEST(Names, MllamaHasTheLinearsOfItsThreeParts) {
 }
 
 TEST(Names, LlavaHasTheLinearsOfItsThreeParts) {
-  const std::vector<Module> modules = modules_of_model("llava_hf");
+  const std::vector<ModuleInfo> modules = modules_of_model("llava_hf");
   EXPECT_EQ(names_of(modules, ModuleKind::Linear).size(), 2U * 7 + 3U * 6 + 2 + 1);
   EXPECT_THAT(find(modules, "vision_tower.vision_model.encoder.layers.0.mlp.fc1").aliases,
               ElementsAre("model.vision_tower.encoder.layers.0.mlp.fc1",
@@ -126,7 +126,7 @@ TEST(Names, LlavaHasTheLinearsOfItsThreeParts) {
 }
 
 TEST(Names, Qwen2VlHasTheLinearsOfItsTwoParts) {
-  const std::vector<Module> modules = modules_of_model("qwen2_vl");
+  const std::vector<ModuleInfo> modules = modules_of_model("qwen2_vl");
   EXPECT_EQ(names_of(modules, ModuleKind::Linear).size(), 2U * 7 + 2U * 4 + 2 + 1);
   EXPECT_THAT(find(modules, "visual.merger.mlp.0").aliases,
               ElementsAre("model.visual.merger.mlp.0"));
@@ -136,7 +136,7 @@ TEST(Names, Qwen2VlHasTheLinearsOfItsTwoParts) {
 
 TEST(Names, NewNamesHaveTheOldOnesAsAliases) {
   const json config{{"model_type", "qwen2_vl"}};
-  const std::vector<Module> modules =
+  const std::vector<ModuleInfo> modules =
       modules_of(config,
                  {{"model.language_model.layers.0.mlp.up_proj.weight", {4, 4}},
                   {"model.visual.blocks.0.attn.qkv.weight", {4, 4}}});
@@ -149,8 +149,8 @@ TEST(Names, NewNamesHaveTheOldOnesAsAliases) {
 TEST(Names, ATiedHeadIsAModuleWithoutTensor) {
   const std::vector<NamedShape> tensors{{"model.embed_tokens.weight", {8, 4}}};
   const json tied{{"architectures", {"LlamaForCausalLM"}}, {"tie_word_embeddings", true}};
-  const std::vector<Module> modules = modules_of(tied, tensors);
-  const Module& head = find(modules, "lm_head");
+  const std::vector<ModuleInfo> modules = modules_of(tied, tensors);
+  const ModuleInfo& head = find(modules, "lm_head");
   EXPECT_TRUE(head.tied);
   EXPECT_EQ(head.kind, ModuleKind::Linear);
   EXPECT_FALSE(head.weight);
@@ -162,7 +162,7 @@ TEST(Names, ATiedHeadIsAModuleWithoutTensor) {
 
 TEST(Names, ATiedHeadThatIsStoredAllTheSameIsTied) {
   const json config{{"text_config", {{"tie_word_embeddings", true}}}};
-  const std::vector<Module> modules =
+  const std::vector<ModuleInfo> modules =
       modules_of(config,
                  {{"language_model.model.embed_tokens.weight", {8, 4}},
                   {"language_model.lm_head.weight", {8, 4}}});
@@ -182,7 +182,7 @@ TEST(Names, TransposedWeightsAreNotSupported) {
 }
 
 TEST(Names, FusedSetsAreWhatServingEnginesLoadAsOne) {
-  const std::vector<Module> modules = modules_of(json::object(),
+  const std::vector<ModuleInfo> modules = modules_of(json::object(),
                                                  {{"l.0.self_attn.q_proj.weight", {4, 4}},
                                                   {"l.0.self_attn.k_proj.weight", {4, 4}},
                                                   {"l.0.self_attn.v_proj.weight", {4, 4}},

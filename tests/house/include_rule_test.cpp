@@ -1,10 +1,11 @@
 // Who may include whom. See CONTRIBUTING.md.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <regex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,9 +54,19 @@ struct Include {
   std::string from, to;
 };
 
+/// What an `#include` line names.
+std::optional<std::string> included(const std::string& line) {
+  constexpr std::string_view kWord = "#include ";
+  if (!line.starts_with(kWord) || line.size() < kWord.size() + 2) {
+    return std::nullopt;
+  }
+  const char end = line[kWord.size()] == '<' ? '>' : '"';
+  const size_t begin = kWord.size() + 1;
+  return line.substr(begin, line.find(end, begin) - begin);
+}
+
 std::vector<Include> includes_of_tree() {
   const fs::path root = ONESHOT_SOURCES;
-  const std::regex pattern("^\\s*#\\s*include\\s+[\"<]([^\">]+)[\">].*");
   std::vector<Include> includes;
   for (const auto& [room, allowed] : kRooms) {
     for (const auto& entry : fs::recursive_directory_iterator(root / room)) {
@@ -65,9 +76,8 @@ std::vector<Include> includes_of_tree() {
       }
       std::ifstream file(entry.path());
       for (std::string line; std::getline(file, line);) {
-        std::smatch match;
-        if (std::regex_match(line, match, pattern)) {
-          includes.push_back({fs::relative(entry.path(), root).string(), match[1]});
+        if (const auto name = included(line)) {
+          includes.push_back({fs::relative(entry.path(), root).string(), *name});
         }
       }
     }
@@ -135,10 +145,18 @@ TEST(IncludeRule, ModifiersAndFormatsDoNotKnowEachOther) {
 }
 
 TEST(IncludeRule, ParsersKnowNoAten) {
+  const std::vector<std::string> parsers{"engine/checkpoint/",
+                                         "engine/graph/family_names",
+                                         "engine/graph/matching",
+                                         "engine/graph/model_order",
+                                         "engine/graph/names",
+                                         "engine/text/",
+                                         "recipes/"};
   for (const Include& include : includes_of_tree()) {
-    const bool parser = include.from.starts_with("engine/checkpoint/") ||
-                        include.from.starts_with("engine/graph/") ||
-                        include.from.starts_with("recipes/");
+    const auto begins = [](const std::string& text) {
+      return [&text](const std::string& start) { return text.starts_with(start); };
+    };
+    const bool parser = std::any_of(parsers.begin(), parsers.end(), begins(include.from));
     const bool aten = include.to.starts_with("ATen/") || include.to.starts_with("c10/") ||
                       include.to.starts_with("torch/");
     EXPECT_FALSE(parser && aten) << include.from << " includes " << include.to;

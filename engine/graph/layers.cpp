@@ -1,0 +1,36 @@
+#include "engine/graph/layers.h"
+
+#include <ATen/ATen.h>
+
+namespace oneshot {
+
+void Linear::load(const Weights& weights) {
+  weight = weights.load(name() + ".weight");
+  if (has_bias_) {
+    bias = weights.load(name() + ".bias");
+  }
+}
+
+void Linear::unload() {
+  weight = bias = at::Tensor();
+}
+
+at::Tensor Linear::compute(const at::Tensor& input) const {
+  return at::linear(input, weight, bias);
+}
+
+void RmsNorm::load(const Weights& weights) {
+  weight = weights.load(name() + ".weight");
+}
+
+void RmsNorm::unload() {
+  weight = at::Tensor();
+}
+
+at::Tensor RmsNorm::compute(const at::Tensor& input) const {
+  const at::Tensor x = input.to(at::kFloat);
+  const at::Tensor normed = x * at::rsqrt(x.square().mean(-1, true) + epsilon_);
+  return weight * normed.to(input.scalar_type());
+}
+
+}  // namespace oneshot

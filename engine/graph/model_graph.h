@@ -1,0 +1,90 @@
+// A model as calibration and evaluation walk it: embedding, blocks in order, norm and head. Only
+// what is loaded is in memory, so a model larger than memory runs block by block.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/graph/layers.h"
+
+namespace oneshot {
+
+/// What all blocks of a forward pass share.
+struct BlockContext {
+  at::Tensor cosine, sine;   // [1, T, rotated dims], in the dtype of the hidden states
+  at::Tensor mask;           // additive, [B or 1, 1, T, T]; undefined: plain causal
+  at::Tensor windowed_mask;  // of blocks with a sliding window; undefined: as `mask`
+};
+
+/// One decoder layer.
+class Block {
+ public:
+  virtual ~Block() = default;
+
+  virtual const std::string& name() const = 0;
+  /// hidden [B, T, hidden size] → the same shape.
+  virtual at::Tensor forward(const at::Tensor& hidden, const BlockContext& context) = 0;
+  /// Its modules, in the order in which they compute.
+  virtual std::vector<Module*> modules() = 0;
+
+  void load(const Weights& weights);
+  void unload();
+};
+
+/// Modules between which a scale can move without changing the function: from the output channels
+/// of one into the input channels of others.
+struct FoldablePair {
+  std::string from;
+  std::vector<std::string> into;
+};
+
+/// Token ids and which of them are padding.
+struct TextBatch {
+  at::Tensor ids;   // int64 [B, T]
+  at::Tensor mask;  // int64 [B, T], 1: a token, 0: padding; undefined: no padding
+};
+
+class ModelGraph {
+ public:
+  /// The parts, made by a family in engine/models.
+  struct Parts {
+    std::string embedding;                       // name of the module, without ".weight"
+    std::vector<std::unique_ptr<Block>> blocks;  // in calibration order
+    std::unique_ptr<Module> norm;
+    std::unique_ptr<Module> head;  // null: tied to the embedding
+    std::vector<FoldablePair> foldable;
+    std::function<BlockContext(const TextBatch& batch, at::ScalarType dtype)> context;
+  };
+  explicit ModelGraph(Parts parts) : parts_(std::move(parts)) {}
+
+  size_t block_count() const { return parts_.blocks.size(); }
+  Block& block(size_t index) { return *parts_.blocks.at(index); }
+  const std::vector<FoldablePair>& foldable() const { return parts_.foldable; }
+  /// Null when there is no such module, or it is no module of a block.
+  Module* find(const std::string& name);
+
+  BlockContext context(const TextBatch& batch, at::ScalarType dtype) const {
+    return parts_.context(batch, dtype);
+  }
+
+  /// ids [B, T] → hidden states [B, T, hidden size] that go into block 0.
+  at::Tensor embed(const at::Tensor& ids, const Weights& weights) const;
+  /// Hidden states of the last block → normed ones.
+  at::Tensor normed(const at::Tensor& hidden, const Weights& weights);
+  /// Normed hidden states → logits [B, T, vocabulary].
+  at::Tensor logits(const at::Tensor& normed, const Weights& weights);
+
+  /// The whole forward pass, a block in memory at a time. `seen` gets the output of every block.
+  at::Tensor forward(const TextBatch& batch,
+                     const Weights& weights,
+                     const std::function<void(size_t block, const at::Tensor& output)>& seen = {});
+
+ private:
+  Parts parts_;
+};
+
+}  // namespace oneshot

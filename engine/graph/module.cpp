@@ -1,0 +1,32 @@
+#include "engine/graph/module.h"
+
+namespace oneshot {
+
+HookHandle& HookHandle::operator=(HookHandle&& other) noexcept {
+  if (this != &other) {
+    remove();
+    hooks_ = std::exchange(other.hooks_, {});
+    hook_ = other.hook_;
+  }
+  return *this;
+}
+
+void HookHandle::remove() noexcept {
+  if (const std::shared_ptr<HookList> hooks = hooks_.lock()) {
+    hooks->erase(hook_);
+  }
+}
+
+at::Tensor Module::forward(const at::Tensor& input) {
+  at::Tensor output = compute(input);
+  for (const CalibrationHook& hook : *hooks_) {
+    hook({name_, input, output});
+  }
+  return output;
+}
+
+HookHandle Module::add_hook(CalibrationHook hook) {
+  return {hooks_, hooks_->insert(hooks_->end(), std::move(hook))};
+}
+
+}  // namespace oneshot

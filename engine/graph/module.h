@@ -1,0 +1,72 @@
+// A named computation that lets calibration look at what goes in and out.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace oneshot {
+
+/// Where the weights of a model come from, by their full names in the checkpoint.
+struct Weights {
+  std::function<bool(const std::string& tensor)> has;
+  std::function<at::Tensor(const std::string& tensor)> load;  // in the dtype that is computed in
+};
+
+/// What a hook sees after a module has computed. Hooks read only.
+struct HookCall {
+  const std::string& module;
+  const at::Tensor& input;
+  const at::Tensor& output;
+};
+using CalibrationHook = std::function<void(const HookCall&)>;
+using HookList = std::list<CalibrationHook>;
+
+/// Takes its hook away when it goes. May outlive the module.
+class [[nodiscard]] HookHandle {
+ public:
+  HookHandle(const std::shared_ptr<HookList>& hooks, HookList::iterator hook)
+      : hooks_(hooks), hook_(hook) {}
+  HookHandle(HookHandle&& other) noexcept
+      : hooks_(std::exchange(other.hooks_, {})), hook_(other.hook_) {}
+  HookHandle& operator=(HookHandle&& other) noexcept;
+  ~HookHandle() { remove(); }
+
+ private:
+  void remove() noexcept;
+
+  std::weak_ptr<HookList> hooks_;
+  HookList::iterator hook_;
+};
+
+/// Not thread safe: a module computes for one caller at a time.
+class Module {
+ public:
+  explicit Module(std::string name) : name_(std::move(name)) {}
+  virtual ~Module() = default;
+
+  const std::string& name() const { return name_; }
+
+  /// Computes, then runs the hooks in the order in which they were added.
+  at::Tensor forward(const at::Tensor& input);
+
+  HookHandle add_hook(CalibrationHook hook);
+
+  /// Brings the weights in, and lets them go again. throws what `weights` throws.
+  virtual void load(const Weights& weights) = 0;
+  virtual void unload() = 0;
+
+  at::Tensor weight, bias;  // undefined until loaded; bias: where there is one
+
+ private:
+  virtual at::Tensor compute(const at::Tensor& input) const = 0;
+
+  std::string name_;
+  std::shared_ptr<HookList> hooks_ = std::make_shared<HookList>();
+};
+
+}  // namespace oneshot

@@ -1,0 +1,44 @@
+// Rotary position embeddings and the ways in which they are stretched to longer texts.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+namespace oneshot {
+
+enum class RopeType { Default, Linear, Dynamic, Llama3, Yarn, LongRope };
+
+/// Source: arXiv:2104.09864; scaling as Transformers computes it (modeling_rope_utils.py).
+struct RopeConfig {
+  RopeType type = RopeType::Default;
+  double theta = 10000;
+  int64_t dims = 0;  // of a head that are rotated
+  double factor = 1;
+  int64_t max_positions = 0;                                   // of the model
+  int64_t original_positions = 0;                              // of its first training
+  double low_frequency_factor = 1, high_frequency_factor = 4;  // llama3
+  double beta_fast = 32, beta_slow = 1;                        // yarn
+  bool truncate = true;
+  std::optional<double> attention_factor, mscale, mscale_all_dims;
+  std::vector<double> short_factor, long_factor;  // longrope, dims / 2 each
+};
+
+/// Reads `rope_parameters`, `rope_scaling` or plain `rope_theta` of a config.
+/// throws Checkpoint for damaged values, Unsupported for an unknown type.
+RopeConfig read_rope(const nlohmann::json& config, int64_t head_dim, double default_theta);
+
+struct RopeTables {
+  at::Tensor cosine, sine;  // float32 [1, T, dims], scaled
+};
+
+/// For positions 0 … length − 1.
+RopeTables rope_tables(const RopeConfig& config, int64_t length);
+
+/// Rotates the first dims of x [B, heads, T, head_dim]; half-split layout.
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
+
+}  // namespace oneshot

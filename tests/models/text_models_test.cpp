@@ -1,0 +1,144 @@
+// Block outputs, logits and gradients of the text families against what their own code computed
+// (tests/data/models, by Transformers 5.0.0.dev0 in float32).
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "engine/checkpoint/safetensors.h"
+#include "engine/models/registry.h"
+#include "engine/tensor_bytes.h"
+#include "tests/support/model_weights.h"
+
+namespace oneshot {
+namespace {
+
+constexpr double kTolerance = 1e-4;
+// Gradients reach into the hundreds, where a float32 has steps of 3e-5: a share of the largest one.
+constexpr double kGradientTolerance = 5e-6;
+
+/// The tensors of a safetensors file of a model folder.
+class Expected {
+ public:
+  explicit Expected(const std::filesystem::path& file) : file_(file) {
+    const SafetensorsHeader header = read_safetensors_header(file_);
+    for (const TensorInfo& tensor : header.tensors) {
+      std::vector<std::byte> bytes;
+      file_.read(header.data_begin + tensor.begin, tensor.bytes, bytes);
+      tensors_[tensor.name] = tensor_of(bytes.data(), tensor.dtype, tensor.shape).clone();
+    }
+  }
+  const at::Tensor& operator[](const std::string& name) const { return tensors_.at(name); }
+  const std::map<std::string, at::Tensor>& all() const { return tensors_; }
+
+ private:
+  InputFile file_;
+  std::map<std::string, at::Tensor> tensors_;
+};
+
+void expect_close(const at::Tensor& found,
+                  const at::Tensor& expected,
+                  const at::Tensor& seen,
+                  const std::string& what) {
+  ASSERT_EQ(found.sizes(), expected.sizes()) << what;
+  at::Tensor difference = (found - expected).abs();
+  if (seen.defined() && difference.dim() == 3) {  // what is computed at padding means nothing
+    difference = difference.index({seen.to(at::kBool)});
+  }
+  EXPECT_LT(difference.max().item<double>(), kTolerance) << what;
+}
+
+void expect_close_gradient(const at::Tensor& found,
+                           const at::Tensor& expected,
+                           const std::string& what) {
+  ASSERT_EQ(found.sizes(), expected.sizes()) << what;
+  const double largest = expected.abs().max().item<double>();
+  EXPECT_LT((found - expected).abs().max().item<double>(), kGradientTolerance * largest)
+      << what << ", " << largest;
+}
+
+class TextModel : public testing::TestWithParam<const char*> {
+ protected:
+  TextModel()
+      : folder_(std::filesystem::path(ONESHOT_TEST_DATA) / "models" / GetParam()),
+        checkpoint_(folder_),
+        expected_(folder_ / "expected.safetensors"),
+        graph_(make_model(checkpoint_.config())) {}
+
+  TextBatch batch() const { return {expected_["in.input_ids"], expected_["in.attention_mask"]}; }
+
+  std::filesystem::path folder_;
+  WrittenCheckpoint checkpoint_;
+  Expected expected_;
+  std::unique_ptr<ModelGraph> graph_;
+};
+
+TEST_P(TextModel, BlocksAndLogitsAreThoseOfTheReference) {
+  const c10::InferenceMode inference;
+  const Weights weights = weights_of(checkpoint_);
+  const at::Tensor seen = batch().mask;
+  size_t blocks = 0;
+  const at::Tensor logits =
+      graph_->forward(batch(), weights, [&](size_t i, const at::Tensor& output) {
+        expect_close(output,
+                     expected_["out.block." + std::to_string(i)],
+                     seen,
+                     "block " + std::to_string(i));
+        ++blocks;
+      });
+  EXPECT_EQ(blocks, graph_->block_count());
+  expect_close(logits, expected_["out.logits"], seen, "logits");
+}
+
+TEST_P(TextModel, GradientsAreThoseOfTheReference) {
+  const std::string name = checkpoint_.config()["_grad_block"];
+  Block* block = nullptr;
+  for (size_t i = 0; i < graph_->block_count(); ++i) {
+    block = graph_->block(i).name() == name ? &graph_->block(i) : block;
+  }
+  ASSERT_NE(block, nullptr) << name;
+  block->load(weights_of(checkpoint_));
+  for (Module* module : block->modules()) {
+    for (at::Tensor* parameter : {&module->weight, &module->bias}) {
+      if (parameter->defined()) {
+        *parameter = parameter->clone().requires_grad_(true);
+      }
+    }
+  }
+  const at::Tensor x = expected_["grad.x_in"].clone().requires_grad_(true);
+  const at::Tensor output = block->forward(x, graph_->context(batch(), at::kFloat));
+  (output * expected_["grad.R"]).sum().backward();
+  expect_close_gradient(x.grad(), expected_["grad.x"], "x");
+  size_t compared = 0;
+  for (Module* module : block->modules()) {
+    const std::string prefix = "grad.w." + module->name().substr(name.size() + 1);
+    expect_close_gradient(module->weight.grad(), expected_[prefix + ".weight"], prefix);
+    ++compared;
+    if (module->bias.defined()) {
+      expect_close_gradient(module->bias.grad(), expected_[prefix + ".bias"], prefix);
+      ++compared;
+    }
+  }
+  const auto expected =
+      std::count_if(expected_.all().begin(), expected_.all().end(), [](const auto& tensor) {
+        return tensor.first.starts_with("grad.w.");
+      });
+  EXPECT_EQ(compared, expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families,
+                         TextModel,
+                         testing::Values("llama",
+                                         "llama_leftpad",
+                                         "llama_llama3rope_bias",
+                                         "llama_yarn",
+                                         "mistral_window8",
+                                         "phi3_longrope_long",
+                                         "phi3_longrope_short",
+                                         "qwen2",
+                                         "qwen3_headdim32"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+}  // namespace
+}  // namespace oneshot

@@ -34,6 +34,20 @@ void check_command(const RecipeArguments& recipe);
 void plan_command(const RecipeArguments& recipe);
 void inspect_command(const std::filesystem::path& folder, bool json);
 
+struct EvalArguments {
+  std::filesystem::path folder;
+  std::filesystem::path text;
+  std::filesystem::path tokenizer;  // empty: the checkpoint's own
+  int64_t sequence_length = 512;
+  int64_t samples = 0;  // 0: all
+  bool weight_only = false;
+  std::string device = "cpu";
+  int threads = 0;
+  bool json = false;
+};
+
+void eval_command(const EvalArguments& arguments);
+
 /// what: modifiers, schemes, formats, models or kernels.
 void list_command(const std::string& what);
 

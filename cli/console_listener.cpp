@@ -36,14 +36,21 @@ int terminal_columns() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/// "1.20 GB of 4.29 GB, 812 MB/s, 3.8 s left".
+std::string amount(uint64_t value, const char* unit) {
+  return *unit == '\0' ? bytes_text(value) : std::to_string(value) + " " + unit;
+}
+
+/// "1.20 GB of 4.29 GB, 812 MB/s, 3.8 s left"; "12 steps of 24 steps, 3.0 s left".
 std::string figures(const Progress& progress, double seconds) {
-  std::string text = bytes_text(progress.bytes_done) + " of " + bytes_text(progress.bytes_total);
-  if (progress.bytes_done > 0 && seconds > 0.2) {
-    const double rate = static_cast<double>(progress.bytes_done) / seconds;
-    const auto left = static_cast<double>(progress.bytes_total - progress.bytes_done);
-    text += ", " + bytes_text(static_cast<uint64_t>(rate)) + "/s, " + seconds_text(left / rate) +
-            " left";
+  std::string text =
+      amount(progress.done, progress.unit) + " of " + amount(progress.total, progress.unit);
+  if (progress.done > 0 && seconds > 0.2) {
+    const double rate = static_cast<double>(progress.done) / seconds;
+    const auto left = static_cast<double>(progress.total - progress.done);
+    if (*progress.unit == '\0') {
+      text += ", " + bytes_text(static_cast<uint64_t>(rate)) + "/s";
+    }
+    text += ", " + seconds_text(left / rate) + " left";
   }
   return text;
 }
@@ -105,15 +112,14 @@ void ConsoleListener::on_progress(const Progress& progress) {
   }
   log_.add("progress",
            {{"phase", progress.phase},
-            {"bytes_done", progress.bytes_done},
-            {"bytes_total", progress.bytes_total},
+            {"bytes_done", progress.done},
+            {"bytes_total", progress.total},
             {"seconds", seconds}});
 }
 
 void ConsoleListener::show(const Progress& progress, double seconds) {
-  const double share = progress.bytes_total > 0
-                           ? static_cast<double>(progress.bytes_done) / progress.bytes_total
-                           : 1.0;
+  const double share =
+      progress.total > 0 ? static_cast<double>(progress.done) / progress.total : 1.0;
   std::string line =
       std::string(progress.phase) + " " + bar_text(share) + " " + figures(progress, seconds);
   if (terminal_columns() < 100) {

@@ -18,12 +18,13 @@
 namespace oneshot::cli {
 namespace {
 
-constexpr std::array kCommands{"run", "check", "plan", "inspect", "list", "schema"};
+constexpr std::array kCommands{"run", "check", "plan", "eval", "inspect", "list", "schema"};
 
 /// What the subcommands are filled into.
 struct Arguments {
   RecipeArguments recipe;
   RunArguments run;
+  EvalArguments eval;
   std::filesystem::path folder;
   bool json = false;
   bool markdown = false;
@@ -62,8 +63,31 @@ void add_run(CLI::App& app, Arguments& to) {
   run->callback([&to] { run_command(to.recipe, to.run); });
 }
 
+void add_eval(CLI::App& app, EvalArguments& to) {
+  CLI::App* eval =
+      app.add_subcommand("eval", "measure the perplexity of a checkpoint, quantized or not");
+  eval->add_option("DIR", to.folder, "folder of a checkpoint")->required();
+  eval->add_option("--text", to.text, "text file to measure on")->required();
+  eval->add_option(
+          "--samples", to.samples, "evenly spaced windows of the text to score; default: all")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  eval->add_option("--sequence-length", to.sequence_length, "tokens of a window")
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
+      ->capture_default_str();
+  eval->add_flag(
+      "--weight-only", to.weight_only, "leave activations as they are, whatever the config says");
+  eval->add_option(
+      "--tokenizer", to.tokenizer, "folder of the tokenizer, where it is not the checkpoint's own");
+  eval->add_option("--device", to.device, "where to compute: cpu")->capture_default_str();
+  eval->add_option("--threads", to.threads, "threads to use; default: all processors")
+      ->check(CLI::Range(1, 4096));
+  eval->add_flag("--json", to.json, "print the result as JSON");
+  eval->callback([&to] { eval_command(to); });
+}
+
 void add_commands(CLI::App& app, Arguments& to) {
   add_run(app, to);
+  add_eval(app, to.eval);
   CLI::App* check = app.add_subcommand("check", "check a recipe, and whether it fits a checkpoint");
   add_recipe_options(*check, to.recipe, false);
   check->callback([&to] { check_command(to.recipe); });

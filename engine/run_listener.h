@@ -9,9 +9,10 @@
 namespace oneshot {
 
 struct Progress {
-  const char* phase = "";   // "measuring", "quantizing", "syncing"
-  uint64_t bytes_done = 0;  // of the source, read so far in the whole run
-  uint64_t bytes_total = 0;
+  const char* phase = "";  // "measuring", "quantizing", "syncing", "evaluating"
+  uint64_t done = 0;       // of the whole run; bytes: of the source, read so far
+  uint64_t total = 0;
+  const char* unit = "";  // what is counted; empty: bytes
 };
 
 /// Every method is called on the thread that called `oneshot::run`.

@@ -45,7 +45,7 @@ class Stream {
     const std::vector<Item> writing = write_items();
     for (const auto* items : {&measuring, &writing}) {
       for (const Item& item : *items) {
-        progress_.bytes_total += item_bytes(item);
+        progress_.total += item_bytes(item);
       }
     }
     progress_.phase = "measuring";
@@ -54,7 +54,7 @@ class Stream {
     progress_.phase = "quantizing";
     run_items(writing);
     progress_.phase = "syncing";
-    progress_.bytes_done = done_;
+    progress_.done = done_;
     listener_.on_progress(progress_);
     for (const auto& shards : shards_) {
       shards->finish();
@@ -164,7 +164,7 @@ class Stream {
     work.start_thread = [] { at::set_num_threads(1); };
     work.run = [&](size_t i) { run_item(items[i]); };
     work.tick = [&] {
-      progress_.bytes_done = done_;
+      progress_.done = done_;
       listener_.on_progress(progress_);
       return !listener_.cancelled();
     };

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/error.h"
+
 namespace oneshot {
 
 void Block::load(const Weights& weights) {
@@ -28,7 +30,15 @@ Module* ModelGraph::find(const std::string& name) {
 }
 
 at::Tensor ModelGraph::embed(const at::Tensor& ids, const Weights& weights) const {
-  return at::embedding(weights.load(parts_.embedding + ".weight"), ids);
+  const at::Tensor table = weights.load(parts_.embedding + ".weight");
+  if (ids.numel() > 0 &&
+      (ids.min().item<int64_t>() < 0 || ids.max().item<int64_t>() >= table.size(0))) {
+    throw Error(ErrorCode::Checkpoint,
+                "token " + std::to_string(ids.max().item<int64_t>()) +
+                    " is outside the model's vocabulary of " + std::to_string(table.size(0)) +
+                    "; does the tokenizer belong to the model?");
+  }
+  return at::embedding(table, ids);
 }
 
 at::Tensor ModelGraph::normed(const at::Tensor& hidden, const Weights& weights) {
@@ -48,9 +58,9 @@ at::Tensor ModelGraph::logits(const at::Tensor& normed, const Weights& weights) 
   return result;
 }
 
-at::Tensor ModelGraph::forward(const TextBatch& batch,
-                               const Weights& weights,
-                               const std::function<void(size_t, const at::Tensor&)>& seen) {
+at::Tensor ModelGraph::hidden_states(const TextBatch& batch,
+                                     const Weights& weights,
+                                     const BlockOutput& seen) {
   at::Tensor hidden = embed(batch.ids, weights);
   const BlockContext context = this->context(batch, hidden.scalar_type());
   for (size_t i = 0; i < block_count(); ++i) {
@@ -61,7 +71,7 @@ at::Tensor ModelGraph::forward(const TextBatch& batch,
       seen(i, hidden);
     }
   }
-  return logits(normed(hidden, weights), weights);
+  return normed(hidden, weights);
 }
 
 }  // namespace oneshot

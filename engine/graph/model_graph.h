@@ -75,13 +75,15 @@ class ModelGraph {
   at::Tensor embed(const at::Tensor& ids, const Weights& weights) const;
   /// Hidden states of the last block → normed ones.
   at::Tensor normed(const at::Tensor& hidden, const Weights& weights);
-  /// Normed hidden states → logits [B, T, vocabulary].
+  /// Normed hidden states [..., hidden size] → logits [..., vocabulary].
   at::Tensor logits(const at::Tensor& normed, const Weights& weights);
 
-  /// The whole forward pass, a block in memory at a time. `seen` gets the output of every block.
-  at::Tensor forward(const TextBatch& batch,
-                     const Weights& weights,
-                     const std::function<void(size_t block, const at::Tensor& output)>& seen = {});
+  /// The forward pass up to the normed hidden states, a block in memory at a time. `seen` gets the
+  /// output of every block. throws Checkpoint for an id outside the vocabulary.
+  using BlockOutput = std::function<void(size_t block, const at::Tensor& output)>;
+  at::Tensor hidden_states(const TextBatch& batch,
+                           const Weights& weights,
+                           const BlockOutput& seen = {});
 
  private:
   Parts parts_;

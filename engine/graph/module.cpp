@@ -17,7 +17,8 @@ void HookHandle::remove() noexcept {
   }
 }
 
-at::Tensor Module::forward(const at::Tensor& input) {
+at::Tensor Module::forward(const at::Tensor& raw) {
+  const at::Tensor input = prepare_input ? prepare_input(raw) : raw;
   at::Tensor output = compute(input);
   for (const CalibrationHook& hook : *hooks_) {
     hook({name_, input, output});

@@ -62,6 +62,10 @@ class Module {
 
   at::Tensor weight, bias;  // undefined until loaded; bias: where there is one
 
+  /// What the input goes through before it is computed with, such as the quantization of
+  /// activations; hooks see it after. Empty: nothing.
+  std::function<at::Tensor(const at::Tensor& input)> prepare_input;
+
  private:
   virtual at::Tensor compute(const at::Tensor& input) const = 0;
 

@@ -149,7 +149,7 @@ TEST(Bytes, ZeroPointsArePackedAlongTheRows) {
 
 TEST(Shapes, ColumnsThatDoNotDivideAreRefusedButOneShortGroupIsNot) {
   const auto format = compressed_tensors();
-  const Scheme& scheme = *find_preset("W4A16");
+  const Scheme scheme = *find_preset("W4A16");
   EXPECT_EQ(
       format->unsupported(planned(scheme, 4, 200)),
       "its 200 columns do not divide into groups of 128; choose a group_size that divides them");
@@ -159,7 +159,7 @@ TEST(Shapes, ColumnsThatDoNotDivideAreRefusedButOneShortGroupIsNot) {
 }
 
 TEST(Decode, MissingAndWrongTensorsAreNamed) {
-  const Scheme& scheme = *find_preset("W4A16");
+  const Scheme scheme = *find_preset("W4A16");
   const PlannedModule module = planned(scheme, 4, 128);
   const auto format = compressed_tensors();
   MemoryTensors tensors(format->tensors(module));

@@ -79,8 +79,8 @@ TEST_P(TextModel, BlocksAndLogitsAreThoseOfTheReference) {
   const Weights weights = weights_of(checkpoint_);
   const at::Tensor seen = batch().mask;
   size_t blocks = 0;
-  const at::Tensor logits =
-      graph_->forward(batch(), weights, [&](size_t i, const at::Tensor& output) {
+  const at::Tensor normed =
+      graph_->hidden_states(batch(), weights, [&](size_t i, const at::Tensor& output) {
         expect_close(output,
                      expected_["out.block." + std::to_string(i)],
                      seen,
@@ -88,7 +88,8 @@ TEST_P(TextModel, BlocksAndLogitsAreThoseOfTheReference) {
         ++blocks;
       });
   EXPECT_EQ(blocks, graph_->block_count());
-  expect_close(logits, expected_["out.logits"], seen, "logits");
+  expect_close(normed, expected_["out.norm"], seen, "norm");
+  expect_close(graph_->logits(normed, weights), expected_["out.logits"], seen, "logits");
 }
 
 TEST_P(TextModel, GradientsAreThoseOfTheReference) {

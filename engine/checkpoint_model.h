@@ -1,0 +1,41 @@
+// A checkpoint of any format as a model that runs: weights decoded as they are needed, activations
+// quantized as its config says.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "engine/graph/model_graph.h"
+#include "engine/written_checkpoint.h"
+
+namespace oneshot {
+
+class CheckpointModel {
+ public:
+  /// formats: those that may have written it. weight_only: activations stay as they are.
+  /// throws Checkpoint for a damaged checkpoint, Unsupported for a model type that cannot be run or
+  /// a quantization that no format knows.
+  CheckpointModel(const std::filesystem::path& folder,
+                  std::vector<std::unique_ptr<Format>> formats,
+                  bool weight_only);
+
+  ModelGraph& graph() { return *graph_; }
+  /// In float32. Valid as long as this object.
+  const Weights& weights() const { return weights_; }
+  /// Name of the format; empty for a plain checkpoint.
+  std::string format() const { return format_ ? format_->name() : ""; }
+
+ private:
+  void choose_format(std::vector<std::unique_ptr<Format>> formats);
+  void quantize_activations();
+  at::Tensor load(const std::string& tensor) const;
+
+  WrittenCheckpoint checkpoint_;
+  std::unique_ptr<Format> format_;           // null: not quantized
+  std::map<std::string, Scheme> quantized_;  // by module
+  std::unique_ptr<ModelGraph> graph_;
+  Weights weights_;
+};
+
+}  // namespace oneshot

@@ -112,7 +112,7 @@ struct ChatTemplate::Parsed {
   jinja::Block block;
 };
 
-ChatTemplate::ChatTemplate(std::string source, std::string file) : file_(std::move(file)) {
+ChatTemplate::ChatTemplate(const std::string& source, std::string file) : file_(std::move(file)) {
   auto parsed = std::make_shared<Parsed>();
   try {
     if (!is_utf8(source)) {
@@ -139,7 +139,7 @@ std::optional<ChatTemplate> ChatTemplate::from_folder(const std::filesystem::pat
       continue;
     }
     if (std::optional<std::string> source = source_in(file)) {
-      return ChatTemplate(std::move(*source), file.string() + ": chat_template");
+      return ChatTemplate(*source, file.string() + ": chat_template");
     }
   }
   return std::nullopt;

@@ -16,7 +16,7 @@ class ChatTemplate {
  public:
   /// `file` is what messages name. throws Checkpoint with file:line for wrong syntax, Unsupported
   /// with file:line for a tag, a filter or a test that is not known.
-  ChatTemplate(std::string source, std::string file);
+  ChatTemplate(const std::string& source, std::string file);
 
   /// The template of a checkpoint: chat_template.jinja, else the chat_template of
   /// chat_template.json, else that of tokenizer_config.json: a text, or a list of {name, template}

@@ -93,9 +93,10 @@ std::optional<Value> at_position(const Value& object, const Value& key) {
     return std::nullopt;
   }
   if (object.is_text()) {
-    return Value::text(std::string(characters(object.as_text())[static_cast<size_t>(at)]));
+    return Value::text(std::string(character_list(object.as_text())[static_cast<size_t>(at)]));
   }
-  return sequence->items[static_cast<size_t>(at)];
+  return sequence == nullptr ? std::nullopt
+                             : std::optional(sequence->items[static_cast<size_t>(at)]);
 }
 
 /// A method or a member that Python would find as an attribute.

@@ -112,6 +112,7 @@ Value use_builtin(const Builtin& builtin,
       }
     }
   }
+  run.budget().step(input.is_text() ? input.as_text().size() / 64 : 0);
   return builtin.apply(use);
 }
 

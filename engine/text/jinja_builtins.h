@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/text/jinja_value.h"
+#include "engine/text/jinja_items.h"
 
 namespace oneshot::jinja {
 

@@ -43,6 +43,9 @@ Interpreter::Deeper::Deeper(Interpreter& run) : run_(run) {
 }
 
 Value Interpreter::lookup(const std::string& name) {
+  for (const Scope* scope = scope_.get(); scope != nullptr; scope = scope->around.get()) {
+    budget_.step(scope->names.size() / 32);
+  }
   if (const Value* found = scope_->find(name)) {
     return *found;
   }
@@ -81,6 +84,7 @@ Value Interpreter::evaluate_container(const Expression& expression) {
     bool tuple = expression.kind == ExpressionKind::Tuple;
     return make_sequence(std::move(values), tuple ? SequenceKind::Tuple : SequenceKind::List);
   }
+  budget_.step(values.size() * values.size() / 64);  // every key is compared with all before it
   Dict dict;
   for (size_t i = 0; i + 1 < values.size(); i += 2) {
     dict.set(values[i], values[i + 1]);

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "engine/text/jinja_interpreter.h"
+#include "engine/text/jinja_items.h"
 #include "engine/text/jinja_print.h"
 #include "engine/text/jinja_text.h"
 

@@ -137,6 +137,7 @@ Interpreter::Flow Interpreter::execute_for(const Statement& statement) {
   }
   std::shared_ptr<Scope> around = scope_;
   for (size_t i = 0; i < items->items.size(); ++i) {
+    budget_.step(4);
     scope_ = std::make_shared<Scope>(Scope{around, {}});
     scope_->set("loop", {std::make_shared<const Loop>(Loop{items, i})});
     assign(statement.target, items->items[i]);
@@ -203,6 +204,7 @@ void Interpreter::execute_call(const Statement& statement) {
 
 void Interpreter::assign(const Target& target, const Value& value) {
   if (target.parts.empty() && target.member.empty()) {
+    budget_.step(scope_->names.size() / 32);
     scope_->set(target.name, value);
     return;
   }
@@ -212,6 +214,7 @@ void Interpreter::assign(const Target& target, const Value& value) {
       fail("cannot assign attribute on non-namespace object");
     }
     auto& members = std::get<Namespace*>(object.data)->members;
+    budget_.step(members.size() / 32);
     auto found = std::find_if(members.begin(), members.end(), [&](const auto& member) {
       return member.first == target.member;
     });

@@ -1,10 +1,9 @@
-// Length, items and membership of a template's values, their type names and JSON.
+#include "engine/text/jinja_items.h"
+
 #include <algorithm>
-#include <cmath>
 
 #include "engine/checkpoint/message_text.h"
 #include "engine/text/jinja_text.h"
-#include "engine/text/jinja_value.h"
 
 namespace oneshot::jinja {
 namespace {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/text/jinja_items.h"
 #include "engine/text/jinja_print.h"
 #include "engine/text/jinja_text.h"
 

@@ -252,7 +252,7 @@ class Lexer {
                       : 1;
     char first = text_[at_];
     if (size == 1 && kOne.find(first) == kNowhere) {
-      std::string character(characters(text_.substr(at_, 4))[0]);
+      std::string character(*characters(text_.substr(at_, 4)));
       fail_here("unexpected character '" + character + "'");
     }
     size_t bracket = std::string_view("([{").find(first);

@@ -17,6 +17,32 @@ Value stripped(Use& use) {
       std::string(plain ? strip(text, Left, Right) : strip_set(text, use.text(0), Left, Right)));
 }
 
+/// The bytes up to the first space, or behind the last one.
+size_t word_size(std::string_view text, bool from_right) {
+  size_t size = 0;
+  if (!from_right) {
+    for (std::string_view letter : characters(text)) {
+      if (is_space(code_point(letter))) {
+        break;
+      }
+      size += letter.size();
+    }
+    return size;
+  }
+  while (size < text.size()) {
+    std::string_view before = text.substr(0, text.size() - size);
+    size_t start = before.size() - 1;
+    while (start > 0 && (static_cast<unsigned char>(before[start]) & 0xC0) == 0x80) {
+      --start;
+    }
+    if (is_space(code_point(before.substr(start)))) {
+      break;
+    }
+    size = text.size() - start;
+  }
+  return size;
+}
+
 /// The words between runs of spaces; with a limit the last one is all that is left.
 std::vector<Value> split_words(std::string_view text, int64_t limit, bool from_right) {
   std::vector<Value> words;
@@ -26,17 +52,7 @@ std::vector<Value> split_words(std::string_view text, int64_t limit, bool from_r
       words.push_back(Value::text(std::string(rest)));
       break;
     }
-    std::vector<std::string_view> letters = characters(rest);
-    if (from_right) {
-      std::reverse(letters.begin(), letters.end());
-    }
-    size_t size = 0;
-    for (std::string_view letter : letters) {
-      if (is_space(code_point(letter))) {
-        break;
-      }
-      size += letter.size();
-    }
+    size_t size = word_size(rest, from_right);
     size_t start = from_right ? rest.size() - size : 0;
     words.push_back(Value::text(std::string(rest.substr(start, size))));
     rest = strip(from_right ? rest.substr(0, start) : rest.substr(size), !from_right, from_right);
@@ -76,10 +92,10 @@ Value split(Use& use) {
   } else {
     parts = split_at(text, use.text(0), limit, FromRight);
   }
-  if (FromRight) {
-    std::reverse(parts.begin(), parts.end());
-  }
   use.budget.step(parts.size());
+  if (FromRight) {
+    return make_sequence(std::vector<Value>(parts.rbegin(), parts.rend()));
+  }
   return make_sequence(std::move(parts));
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/text/jinja_interpreter.h"
+#include "engine/text/jinja_items.h"
 #include "engine/text/jinja_print.h"
 #include "engine/text/jinja_text.h"
 
@@ -199,9 +200,9 @@ Value slice(const Value& object, const Value& start, const Value& stop, const Va
   }
   std::vector<std::string_view> letters;
   if (object.is_text()) {
-    letters = characters(object.as_text());
+    letters = character_list(object.as_text());
   }
-  auto size = static_cast<int64_t>(object.is_text() ? letters.size() : sequence->items.size());
+  auto size = static_cast<int64_t>(sequence == nullptr ? letters.size() : sequence->items.size());
   int64_t by = step.is_none() ? 1 : as_integer(step, "a slice step");
   if (by == 0) {
     fail("slice step cannot be zero");
@@ -213,14 +214,14 @@ Value slice(const Value& object, const Value& start, const Value& stop, const Va
   std::string text;
   std::vector<Value> items;
   for (; up ? at < end : at > end; at += by) {
-    if (object.is_text()) {
+    if (sequence == nullptr) {
       text += letters[static_cast<size_t>(at)];
     } else {
       items.push_back(sequence->items[static_cast<size_t>(at)]);
     }
   }
-  return object.is_text() ? Value::text(std::move(text))
-                          : make_sequence(std::move(items), sequence->kind);
+  return sequence == nullptr ? Value::text(std::move(text))
+                             : make_sequence(std::move(items), sequence->kind);
 }
 
 }  // namespace oneshot::jinja

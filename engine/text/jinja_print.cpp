@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "engine/text/jinja_items.h"
 #include "engine/text/jinja_text.h"
 
 namespace oneshot::jinja {

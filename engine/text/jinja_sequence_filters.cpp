@@ -54,7 +54,7 @@ Value as_list(Use& use) {
 Value reversed(Use& use) {
   if (use.input.is_text()) {
     std::string text;
-    std::vector<std::string_view> letters = characters(use.input.as_text());
+    std::vector<std::string_view> letters = character_list(use.input.as_text());
     for (auto letter = letters.rbegin(); letter != letters.rend(); ++letter) {
       text += *letter;
     }
@@ -63,8 +63,7 @@ Value reversed(Use& use) {
   bool was_generator =
       use.input.sequence() != nullptr && use.input.sequence()->kind == SequenceKind::Generator;
   std::vector<Value> items = items_of(use.input, use.budget);
-  std::reverse(items.begin(), items.end());
-  return make_sequence(std::move(items),
+  return make_sequence(std::vector<Value>(items.rbegin(), items.rend()),
                        was_generator ? SequenceKind::List : SequenceKind::Generator);
 }
 
@@ -88,18 +87,22 @@ Value items(Use& use) {
 
 template <class Key>
 void sort_by(std::vector<Value>& values, bool backwards, Budget& budget, Key&& key_of) {
-  std::vector<std::pair<Value, Value>> keyed;
-  for (Value& value : values) {
-    Value key = key_of(value);
-    keyed.emplace_back(std::move(key), std::move(value));
+  std::vector<Value> keys;
+  std::vector<size_t> order;
+  for (const Value& value : values) {
+    order.push_back(order.size());
+    keys.push_back(key_of(value));
   }
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
-    int order = compare(a.first, b.first, budget);
-    return backwards ? order > 0 : order < 0;
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    int difference = compare(keys[a], keys[b], budget);
+    return backwards ? difference > 0 : difference < 0;
   });
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = std::move(keyed[i].second);
+  std::vector<Value> sorted_values;
+  sorted_values.reserve(order.size());
+  for (size_t at : order) {
+    sorted_values.push_back(values[at]);
   }
+  values = std::move(sorted_values);
 }
 
 Value sorted(Use& use) {

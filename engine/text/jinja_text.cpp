@@ -89,15 +89,18 @@ size_t count_characters(std::string_view text) {
   return text.size() - static_cast<size_t>(std::count_if(text.begin(), text.end(), continues));
 }
 
-std::vector<std::string_view> characters(std::string_view text) {
+size_t Characters::first_size() const {
+  size_t size = 1;
+  while (size < rest_.size() && continues(rest_[size])) {
+    ++size;
+  }
+  return size;
+}
+
+std::vector<std::string_view> character_list(std::string_view text) {
   std::vector<std::string_view> found;
-  for (size_t start = 0; start < text.size();) {
-    size_t end = start + 1;
-    while (end < text.size() && continues(text[end])) {
-      ++end;
-    }
-    found.push_back(text.substr(start, end - start));
-    start = end;
+  for (std::string_view character : characters(text)) {
+    found.push_back(character);
   }
   return found;
 }
@@ -143,7 +146,7 @@ std::string_view strip(std::string_view text, bool left, bool right) {
 }
 
 std::string_view strip_set(std::string_view text, std::string_view set, bool left, bool right) {
-  std::vector<std::string_view> members = characters(set);
+  std::vector<std::string_view> members = character_list(set);
   return strip_where(text, left, right, [&](std::string_view character) {
     return std::find(members.begin(), members.end(), character) != members.end();
   });
@@ -162,7 +165,7 @@ std::string to_upper(std::string_view text) {
 }
 
 std::string to_lower(std::string_view text) {
-  std::vector<std::string_view> all = characters(text);
+  std::vector<std::string_view> all = character_list(text);
   std::string made;
   for (size_t i = 0; i < all.size(); ++i) {
     char32_t point = code_point(all[i]);
@@ -176,7 +179,7 @@ std::string to_lower(std::string_view text) {
 }
 
 std::string capitalize(std::string_view text) {
-  size_t first = text.empty() ? 0 : characters(text.substr(0, 4))[0].size();
+  size_t first = text.empty() ? 0 : (*characters(text)).size();
   return to_upper(text.substr(0, first)) + to_lower(text.substr(first));
 }
 

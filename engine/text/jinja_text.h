@@ -9,8 +9,28 @@
 namespace oneshot::jinja {
 
 size_t count_characters(std::string_view text);
-/// One view a code point; the text is UTF-8.
-std::vector<std::string_view> characters(std::string_view text);
+/// Walks over a UTF-8 text, one view a code point.
+class Characters {
+ public:
+  explicit Characters(std::string_view text) : rest_(text) {}
+  Characters begin() const { return *this; }
+  Characters end() const { return Characters(rest_.substr(rest_.size())); }
+  std::string_view operator*() const { return rest_.substr(0, first_size()); }
+  Characters& operator++() {
+    rest_.remove_prefix(first_size());
+    return *this;
+  }
+  bool operator!=(const Characters& other) const { return rest_.size() != other.rest_.size(); }
+
+ private:
+  std::string_view rest_;
+  size_t first_size() const;
+};
+inline Characters characters(std::string_view text) {
+  return Characters(text);
+}
+/// All of them, for random access.
+std::vector<std::string_view> character_list(std::string_view text);
 /// The code point that one of these views holds.
 char32_t code_point(std::string_view character);
 std::string to_utf8(char32_t point);

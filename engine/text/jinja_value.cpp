@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "engine/text/jinja_items.h"
+
 namespace oneshot::jinja {
 namespace {
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +19,9 @@ struct Dict;
 struct Namespace;
 struct Loop;
 struct Callable;
+struct Builtin;
+struct MacroNode;
+struct Scope;
 
 struct None {};
 struct Undefined {
@@ -52,7 +54,6 @@ class Value {
   static Value boolean(bool value) { return {value}; }
   static Value integer(int64_t value) { return {value}; }
   static Value text(std::string value);
-
   template <class T>
   bool is() const {
     return std::holds_alternative<T>(data);
@@ -96,10 +97,6 @@ struct Loop {
   size_t index = 0;
 };
 
-struct Builtin;
-struct MacroNode;
-struct Scope;
-
 /// A function of the environment, a method with its object, or a macro.
 struct Callable {
   std::string name;
@@ -114,24 +111,10 @@ constexpr int kDeepestValue = 100;
 
 Value make_sequence(std::vector<Value> items, SequenceKind kind = SequenceKind::List);
 Value make_dict(Dict dict);
-/// throws Failure for text that is not UTF-8, deep nesting and integers beyond 64 bits.
-Value from_json(const nlohmann::ordered_json& json);
 
 bool truthy(const Value& value);
 bool equal(const Value& left, const Value& right, Budget& budget);
 /// Less than 0, 0 or more than 0. throws Failure where Python has no order.
 int compare(const Value& left, const Value& right, Budget& budget);
-/// throws Failure for what has no length.
-int64_t length(const Value& value);
-/// What a loop over it visits: items, keys, characters. throws Failure for what has none.
-std::vector<Value> items_of(const Value& value, Budget& budget);
-/// Whether the container holds the item: Python's `in`.
-bool contains(const Value& container, const Value& item, Budget& budget);
-/// The name of the type as messages have it: "str", "list", "dict".
-std::string type_name(const Value& value);
-/// A number as a double; bool counts as 0 and 1. throws Failure for other values.
-double as_double(const Value& value);
-/// An integer or bool. throws Failure naming `what` for other values.
-int64_t as_integer(const Value& value, std::string_view what);
 
 }  // namespace oneshot::jinja

@@ -109,17 +109,18 @@ std::string stripped(const std::string& text, bool left, bool right) {
 }
 
 Normalizer make_replace(const Component& component) {
-  return [pattern = Pattern(component), content = component.text("content")](std::string text) {
-    std::vector<Range> matches;
-    pattern.find_all(text, matches);
-    std::string output;
-    size_t end = 0;
-    for (const Range& match : matches) {
-      output.append(text, end, match.begin - end).append(content);
-      end = match.end;
-    }
-    return output.append(text, end);
-  };
+  return
+      [pattern = Pattern(component), content = component.text("content")](const std::string& text) {
+        std::vector<Range> matches;
+        pattern.find_all(text, matches);
+        std::string output;
+        size_t end = 0;
+        for (const Range& match : matches) {
+          output.append(text, end, match.begin - end).append(content);
+          end = match.end;
+        }
+        return output.append(text, end);
+      };
 }
 
 Normalizer make_sequence(const Component& component) {
@@ -156,7 +157,7 @@ constexpr Kind kKinds[] = {
     {"Replace", make_replace},
     {"Prepend",
      [](const Component& component) -> Normalizer {
-       return [prefix = component.text("prepend")](std::string text) {
+       return [prefix = component.text("prepend")](const std::string& text) {
          return text.empty() ? text : prefix + text;
        };
      }},

@@ -100,7 +100,8 @@ PreTokenizer make_metaspace(const Component& component) {
   const std::string mark = component.character("replacement");
   const PrependScheme scheme = read_prepend_scheme(component);
   const bool splits = component.flag("split", true);
-  return [mark, scheme, splits, find = find_literal(mark)](Pieces& pieces) {
+  const FindMatches find = find_literal(mark);
+  return [mark, scheme, splits, find](Pieces& pieces) {
     rewrite(pieces, [&](size_t i, std::string& output) {
       const std::string_view piece = pieces[i];
       const bool has_mark = piece[0] == ' ' || piece.substr(0, mark.size()) == mark;

@@ -18,10 +18,10 @@ ModuleInfo module_named(const std::string& name, ModuleKind kind = ModuleKind::L
 
 std::vector<ModuleInfo> some_modules() {
   std::vector<ModuleInfo> modules{module_named("vision_model.layers.0.fc1"),
-                              module_named("language_model.layers.1.q_proj"),
-                              module_named("language_model.layers.12.q_proj"),
-                              module_named("language_model.norm", ModuleKind::Norm),
-                              module_named("language_model.lm_head")};
+                                  module_named("language_model.layers.1.q_proj"),
+                                  module_named("language_model.layers.12.q_proj"),
+                                  module_named("language_model.norm", ModuleKind::Norm),
+                                  module_named("language_model.lm_head")};
   modules[0].aliases = {"model.vision_model.layers.0.fc1"};
   modules[4].aliases = {"lm_head"};
   return modules;

@@ -21,8 +21,8 @@ std::vector<ModuleInfo> modules_of(const json& config, const std::vector<NamedSh
 }
 
 const ModuleInfo& find(const std::vector<ModuleInfo>& modules, const std::string& name) {
-  const auto found =
-      std::find_if(modules.begin(), modules.end(), [&](const ModuleInfo& m) { return m.name == name; });
+  const auto found = std::find_if(
+      modules.begin(), modules.end(), [&](const ModuleInfo& m) { return m.name == name; });
   if (found == modules.end()) {
     throw std::runtime_error("no module " + name);
   }
@@ -183,13 +183,13 @@ TEST(Names, TransposedWeightsAreNotSupported) {
 
 TEST(Names, FusedSetsAreWhatServingEnginesLoadAsOne) {
   const std::vector<ModuleInfo> modules = modules_of(json::object(),
-                                                 {{"l.0.self_attn.q_proj.weight", {4, 4}},
-                                                  {"l.0.self_attn.k_proj.weight", {4, 4}},
-                                                  {"l.0.self_attn.v_proj.weight", {4, 4}},
-                                                  {"l.0.self_attn.o_proj.weight", {4, 4}},
-                                                  {"l.0.mlp.gate_proj.weight", {4, 4}},
-                                                  {"l.0.mlp.up_proj.weight", {4, 4}},
-                                                  {"l.1.self_attn.q_proj.weight", {4, 4}}});
+                                                     {{"l.0.self_attn.q_proj.weight", {4, 4}},
+                                                      {"l.0.self_attn.k_proj.weight", {4, 4}},
+                                                      {"l.0.self_attn.v_proj.weight", {4, 4}},
+                                                      {"l.0.self_attn.o_proj.weight", {4, 4}},
+                                                      {"l.0.mlp.gate_proj.weight", {4, 4}},
+                                                      {"l.0.mlp.up_proj.weight", {4, 4}},
+                                                      {"l.1.self_attn.q_proj.weight", {4, 4}}});
   std::vector<std::vector<std::string>> sets;
   for (const auto& set : fused_sets(modules)) {
     sets.emplace_back();

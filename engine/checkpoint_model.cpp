@@ -52,7 +52,10 @@ void CheckpointModel::choose_format(std::vector<std::unique_ptr<Format>> formats
 void CheckpointModel::quantize_activations() {
   for (const auto& [name, scheme] : quantized_) {
     Module* module = graph_->find(name);
-    if (module != nullptr && scheme.input_activations) {
+    if (module == nullptr) {
+      throw Error(ErrorCode::Checkpoint, name + ": is quantized, but the model has no such module");
+    }
+    if (scheme.input_activations) {
       module->prepare_input = [args = *scheme.input_activations](const at::Tensor& input) {
         return fake_quantize_dynamic(args, input);
       };

@@ -131,7 +131,6 @@ void refuse_unmatched(const std::string& modifier,
                       const std::string& key,
                       const Pattern& pattern,
                       std::span<const ModuleInfo> modules) {
-  refuse_container(modifier, key, pattern, modules);
   const std::string names = nearest_names(pattern.text, modules);
   fail(ErrorCode::Recipe,
        pattern,

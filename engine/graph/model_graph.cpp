@@ -26,7 +26,7 @@ Module* ModelGraph::find(const std::string& name) {
       }
     }
   }
-  return nullptr;
+  return parts_.head && parts_.head->name() == name ? parts_.head.get() : nullptr;
 }
 
 at::Tensor ModelGraph::embed(const at::Tensor& ids, const Weights& weights) const {

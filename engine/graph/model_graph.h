@@ -64,7 +64,7 @@ class ModelGraph {
   size_t block_count() const { return parts_.blocks.size(); }
   Block& block(size_t index) { return *parts_.blocks.at(index); }
   const std::vector<FoldablePair>& foldable() const { return parts_.foldable; }
-  /// Null when there is no such module, or it is no module of a block.
+  /// A module of a block, or the head; null when there is none of that name.
   Module* find(const std::string& name);
 
   BlockContext context(const TextBatch& batch, at::ScalarType dtype) const {

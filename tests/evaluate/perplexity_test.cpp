@@ -44,6 +44,12 @@ TEST(Perplexity, OfFloat8WithAndWithoutActivations) {
   EXPECT_NEAR(perplexity_of(folder.path() / "out", true), 29.12823, 1e-3);
 }
 
+TEST(Perplexity, OfAHeadWhoseInputsAreQuantized) {
+  const TemporaryFolder folder;
+  run_recipe(folder, {.recipe = quantize_recipe("scheme: W4A8, targets: [lm_head]")});
+  EXPECT_NE(perplexity_of(folder.path() / "out"), perplexity_of(folder.path() / "out", true));
+}
+
 /// A model that gives every token of a vocabulary of 4 the same chance.
 std::unique_ptr<ModelGraph> uniform_model() {
   ModelGraph::Parts parts;

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "engine/error.h"
-#include "engine/evaluate/activations.h"
+#include "engine/graph/fake_quantize.h"
 #include "engine/models/registry.h"
 
 namespace oneshot {
@@ -11,15 +11,23 @@ namespace {
 
 constexpr std::string_view kWeight = ".weight";
 
+void quantize_input(Module& module, const QuantArgs& args, const InputScales& measured) {
+  module.prepare_input = [args, measured](const at::Tensor& input) {
+    return fake_quantize(args, measured, input);
+  };
+}
+
 }  // namespace
 
 CheckpointModel::CheckpointModel(const std::filesystem::path& folder,
                                  std::vector<std::unique_ptr<Format>> formats,
-                                 bool weight_only)
-    : checkpoint_(folder), graph_(make_model(checkpoint_.config())) {
+                                 bool weight_only,
+                                 at::ScalarType dtype)
+    : checkpoint_(folder), dtype_(dtype), graph_(make_model(checkpoint_.config())) {
   choose_format(std::move(formats));
   if (!weight_only) {
     quantize_activations();
+    quantize_caches();
   }
   weights_.has = [this](const std::string& tensor) { return checkpoint_.spec(tensor).has_value(); };
   weights_.load = [this](const std::string& tensor) { return load(tensor); };
@@ -56,9 +64,21 @@ void CheckpointModel::quantize_activations() {
       throw Error(ErrorCode::Checkpoint, name + ": is quantized, but the model has no such module");
     }
     if (scheme.input_activations) {
-      module->prepare_input = [args = *scheme.input_activations](const at::Tensor& input) {
-        return fake_quantize_dynamic(args, input);
-      };
+      quantize_input(
+          *module, *scheme.input_activations, format_->decode_inputs(checkpoint_, name, scheme));
+    }
+  }
+}
+
+void CheckpointModel::quantize_caches() {
+  const std::optional<QuantArgs> args =
+      format_ ? format_->cache_scheme(checkpoint_.config()) : std::nullopt;
+  for (size_t i = 0; args && i < graph_->block_count(); ++i) {
+    const CacheStates states = graph_->block(i).cache_states();
+    if (states.key != nullptr) {
+      const CacheScales scales = format_->decode_cache(checkpoint_, states.attention, *args);
+      quantize_input(*states.key, *args, scales.key);
+      quantize_input(*states.value, *args, scales.value);
     }
   }
 }
@@ -67,14 +87,14 @@ at::Tensor CheckpointModel::load(const std::string& tensor) const {
   if (tensor.ends_with(kWeight)) {
     const auto module = quantized_.find(tensor.substr(0, tensor.size() - kWeight.size()));
     if (module != quantized_.end()) {
-      return dequantize(format_->decode(checkpoint_, module->first, module->second));
+      return dequantize(format_->decode(checkpoint_, module->first, module->second)).to(dtype_);
     }
   }
   if (!checkpoint_.spec(tensor)) {
     throw Error(ErrorCode::Checkpoint,
                 tensor + ": the model needs this tensor, but the checkpoint does not have it");
   }
-  return checkpoint_.read(tensor).to(at::kFloat);
+  return checkpoint_.read(tensor).to(dtype_);
 }
 
 }  // namespace oneshot

@@ -14,14 +14,16 @@ namespace oneshot {
 class CheckpointModel {
  public:
   /// formats: those that may have written it. weight_only: activations stay as they are.
+  /// dtype: that is computed in.
   /// throws Checkpoint for a damaged checkpoint, Unsupported for a model type that cannot be run or
   /// a quantization that no format knows.
   CheckpointModel(const std::filesystem::path& folder,
                   std::vector<std::unique_ptr<Format>> formats,
-                  bool weight_only);
+                  bool weight_only,
+                  at::ScalarType dtype = at::kFloat);
 
   ModelGraph& graph() { return *graph_; }
-  /// In float32. Valid as long as this object.
+  /// In the dtype that is computed in. Valid as long as this object.
   const Weights& weights() const { return weights_; }
   /// Name of the format; empty for a plain checkpoint.
   std::string format() const { return format_ ? format_->name() : ""; }
@@ -29,9 +31,11 @@ class CheckpointModel {
  private:
   void choose_format(std::vector<std::unique_ptr<Format>> formats);
   void quantize_activations();
+  void quantize_caches();
   at::Tensor load(const std::string& tensor) const;
 
   WrittenCheckpoint checkpoint_;
+  at::ScalarType dtype_;
   std::unique_ptr<Format> format_;           // null: not quantized
   std::map<std::string, Scheme> quantized_;  // by module
   std::unique_ptr<ModelGraph> graph_;

@@ -69,6 +69,16 @@ class Format {
                       int64_t first_row,
                       OutputTensors& output) const = 0;
 
+  /// True when the format has a place for scales of keys and values.
+  virtual bool holds_caches() const { return false; }
+
+  /// The tensors of the scales of an attention's keys and values. Called when `holds_caches`.
+  virtual std::vector<TensorSpec> cache_tensors(const PlannedCache& /*cache*/) const { return {}; }
+
+  virtual void encode_cache(const PlannedCache& /*cache*/,
+                            const CacheScales& /*scales*/,
+                            OutputTensors& /*output*/) const {}
+
   /// The modules whose weights are stored quantized, told by the names of a checkpoint's tensors.
   virtual std::vector<std::string> quantized_modules(
       const std::vector<std::string>& tensors) const = 0;
@@ -84,6 +94,24 @@ class Format {
   virtual QuantizedWeight decode(const TensorSource& source,
                                  const std::string& module,
                                  const Scheme& scheme) const = 0;
+
+  /// The measured scales of a module's inputs alone; undefined tensors where the scheme has none.
+  /// Throws Checkpoint.
+  virtual InputScales decode_inputs(const TensorSource& source,
+                                    const std::string& module,
+                                    const Scheme& scheme) const = 0;
+
+  /// How keys and values are quantized, as a config.json says; nothing when they are not.
+  virtual std::optional<QuantArgs> cache_scheme(const nlohmann::json& /*config*/) const {
+    return std::nullopt;
+  }
+
+  /// Throws Checkpoint when a tensor is missing or has another shape.
+  virtual CacheScales decode_cache(const TensorSource& /*source*/,
+                                   const std::string& /*attention*/,
+                                   const QuantArgs& /*args*/) const {
+    return {};
+  }
 
   /// config.json, whole, and what else readers of this format need, byte for byte.
   /// source_config: the source's config.json, its dtype already that of the output.

@@ -1,6 +1,9 @@
 #include "engine/memory_budget.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "engine/error.h"
@@ -15,6 +18,7 @@ constexpr uint64_t kBytesPerTensor = 2048;     // headers, names, plan
 constexpr uint64_t kCopiesOfSlice = 4;    // source, rewritten rows, codes, packed, ATen temporaries
 constexpr int64_t kSliceBytes = 2 << 20;  // fits the caches; larger brings nothing
 constexpr int64_t kSmallestSliceBytes = 64 << 10;
+constexpr uint64_t kCopiesOfSample = 6;        // states, projections, products of the MLP
 constexpr uint64_t kWantedBytes = 1ULL << 30;  // what many threads share unless told otherwise
 
 uint64_t slice_cost(const Plan& plan) {
@@ -26,6 +30,73 @@ uint64_t slice_cost(const Plan& plan) {
     }
   }
   return largest * kCopiesOfSlice;
+}
+
+/// "model.layers.12" of "model.layers.12.mlp.up_proj"; empty for what is in no layer.
+std::string layer_of(const std::string& module) {
+  for (size_t begin = 0, end = 0; begin < module.size(); begin = end + 1) {
+    end = std::min(module.find('.', begin), module.size());
+    if (begin > 0 && std::all_of(module.begin() + static_cast<std::ptrdiff_t>(begin),
+                                 module.begin() + static_cast<std::ptrdiff_t>(end),
+                                 [](char c) { return c >= '0' && c <= '9'; })) {
+      return module.substr(0, end);
+    }
+  }
+  return "";
+}
+
+/// The largest block, in float32 at most, twice: as it is read, and as it is computed with.
+uint64_t block_cost(const Plan& plan) {
+  std::map<std::string, uint64_t> elements;
+  for (const PlannedModule& module : plan.modules) {
+    elements[layer_of(module.name)] += static_cast<uint64_t>(module.rows * module.columns);
+  }
+  elements.erase("");
+  uint64_t largest = 0;
+  for (const auto& [layer, count] : elements) {
+    largest = std::max(largest, count);
+  }
+  return largest * (sizeof(float) + sizeof(uint16_t));
+}
+
+int64_t hidden_size(const PlanRequest& request) {
+  const nlohmann::json& config = request.source->config();
+  const nlohmann::json& text = config.contains("text_config") ? config["text_config"] : config;
+  const auto found = text.find("hidden_size");
+  return found != text.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
+}
+
+/// What one sample takes while a block computes: what goes in and out of its widest Linear, some
+/// times over.
+uint64_t sample_cost(const Plan& plan, const PlanRequest& request) {
+  int64_t widest = 0;
+  for (const PlannedModule& module : plan.modules) {
+    if (module.kind == ModuleKind::Linear && !layer_of(module.name).empty()) {
+      widest = std::max({widest, module.rows, module.columns});
+    }
+  }
+  return static_cast<uint64_t>(widest * request.sequence_length) * sizeof(float) * kCopiesOfSample;
+}
+
+uint64_t states_cost(const Plan& plan, const PlanRequest& request) {
+  const bool exact = plan.cast == Dtype::F32;
+  return static_cast<uint64_t>(request.samples * request.sequence_length * hidden_size(request)) *
+         (exact ? sizeof(float) : sizeof(uint16_t));
+}
+
+uint64_t machine_memory() {
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+void check_budget(const Plan& plan, const PlanRequest& request) {
+  if (request.memory && plan.peak_memory_bytes > *request.memory) {
+    throw Error(ErrorCode::Resource,
+                "--memory " + std::to_string(*request.memory) + ": this run needs " +
+                    std::to_string(plan.peak_memory_bytes) + " bytes with " +
+                    std::to_string(request.threads) +
+                    " threads; give more memory or fewer --threads");
+  }
 }
 
 }  // namespace
@@ -47,21 +118,27 @@ int64_t rows_per_slice(const Plan& plan, const PlannedModule& module) {
   return std::max<int64_t>(1, plan.slice_bytes / row_bytes / alignment) * alignment;
 }
 
-void plan_memory(Plan& plan, int threads, std::optional<uint64_t> memory) {
-  plan.threads = threads;
+void plan_memory(Plan& plan, const PlanRequest& request) {
+  plan.threads = request.threads;
   const uint64_t base = kBaseBytes + kBytesPerTensor * (plan.modules.size() + plan.kept.size());
-  const auto peak = [&] { return base + slice_cost(plan) * static_cast<uint64_t>(threads); };
+  const auto threads = static_cast<uint64_t>(request.threads);
+  const auto peak = [&] { return base + slice_cost(plan) * threads; };
   for (plan.slice_bytes = kSliceBytes;
-       peak() > memory.value_or(kWantedBytes) && plan.slice_bytes > kSmallestSliceBytes;) {
+       peak() > request.memory.value_or(kWantedBytes) && plan.slice_bytes > kSmallestSliceBytes;) {
     plan.slice_bytes /= 2;
   }
   plan.peak_memory_bytes = peak();
-  if (memory && plan.peak_memory_bytes > *memory) {
-    throw Error(ErrorCode::Resource,
-                "--memory " + std::to_string(*memory) + ": this run needs " +
-                    std::to_string(plan.peak_memory_bytes) + " bytes with " +
-                    std::to_string(threads) + " threads; give more memory or fewer --threads");
+  check_budget(plan, request);
+  if (request.samples == 0) {
+    return;
   }
+  const uint64_t working = base + block_cost(plan) + sample_cost(plan, request) * threads;
+  plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working);
+  check_budget(plan, request);
+  const uint64_t budget = request.memory.value_or(machine_memory() / 2);
+  plan.state_memory_bytes =
+      std::min(states_cost(plan, request), budget > working ? budget - working : 0);
+  plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working + plan.state_memory_bytes);
 }
 
 }  // namespace oneshot

@@ -1,4 +1,4 @@
-// How much of a weight is read at a time, and what that costs: part of the plan.
+// How much is in memory at a time, and what that costs: part of the plan.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,12 @@
 
 namespace oneshot {
 
-/// Fills `threads`, `slice_bytes` and `peak_memory_bytes` of a plan. Slices are as large as helps
-/// (2 MiB), or smaller where the threads together would pass `memory` bytes, 1 GiB if absent.
-/// Throws Resource when even the smallest ones do not fit.
-void plan_memory(Plan& plan, int threads, std::optional<uint64_t> memory);
+/// Fills `threads`, `slice_bytes`, `state_memory_bytes` and `peak_memory_bytes` of a plan. Slices
+/// are as large as helps (2 MiB), or smaller where the threads together would pass the budget (1
+/// GiB if absent). States of calibration samples have what the budget leaves beside a block and
+/// what it computes with (half of the machine's memory if absent). Throws Resource when the budget
+/// is too small.
+void plan_memory(Plan& plan, const PlanRequest& request);
 
 /// Rows of a module that are worked on at a time: whole multiples of its alignment.
 int64_t rows_per_slice(const Plan& plan, const PlannedModule& module);

@@ -22,6 +22,10 @@ void Statistics::merge(const Statistics& other) {
   max = max.defined() ? at::maximum(max, other.max) : other.max;
 }
 
+std::unique_ptr<BlockWork> Modifier::observe(const CalibratedBlock&, CalibrationResults&) const {
+  missing(*this, "calibration");
+}
+
 Statistics Modifier::measure(const Rows&) const {
   missing(*this, "measure");
 }

@@ -4,8 +4,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "engine/calibration/runner.h"
 #include "engine/plan.h"
 #include "engine/quant/quantized_weight.h"
 
@@ -32,6 +36,20 @@ struct Statistics {
   void merge(const Statistics& other);
 };
 
+/// A block of the running model, and what the plan has for it.
+struct CalibratedBlock {
+  Block& block;
+  std::vector<std::pair<Module*, const PlannedModule*>> modules;  // that the modifier quantizes
+  std::vector<std::pair<CacheStates, const PlannedCache*>> caches;
+  size_t samples;  // that will go through it
+};
+
+/// What modifiers found out on calibration data, by module or attention.
+struct CalibrationResults {
+  std::map<std::string, InputScales> inputs;
+  std::map<std::string, CacheScales> caches;
+};
+
 /// Thread safe: every const method may be called for different rows at the same time, and gives the
 /// same result for a row whatever the other rows of the call.
 class Modifier {
@@ -43,6 +61,11 @@ class Modifier {
 
   /// From the headers alone: says for every tensor it touches what becomes of it.
   virtual void plan(PlanBuilder& builder) const = 0;
+
+  /// Called for each block that has something of this modifier, when `traits` say that it needs
+  /// calibration. The work hooks into modules, and puts what it found into `results` at the end.
+  virtual std::unique_ptr<BlockWork> observe(const CalibratedBlock& block,
+                                             CalibrationResults& results) const;
 
   /// Called for modules whose plan asks for statistics, all rows before the first `quantize`.
   virtual Statistics measure(const Rows& rows) const;

@@ -113,6 +113,14 @@ void check_weight(const PlannedModule& module) {
 }
 
 void check_formats(const PlanRequest& request, const Plan& plan) {
+  for (const Format* format : request.formats) {
+    if (!plan.caches.empty() && !format->holds_caches()) {
+      throw Error(ErrorCode::Unsupported,
+                  format->name() +
+                      " cannot hold scales of keys and values; leave kv_cache_scheme "
+                      "out, or write compressed_tensors");
+    }
+  }
   for (const PlannedModule& module : plan.modules) {
     if (!module.scheme) {
       continue;
@@ -126,6 +134,19 @@ void check_formats(const PlanRequest& request, const Plan& plan) {
       }
     }
   }
+}
+
+/// "model.layers.0.self_attn" of "model.layers.0.self_attn.k_proj"; empty for what is no key
+/// projection of a language model. What vision towers compute is not kept for later tokens.
+std::string attention_of(const std::string& module) {
+  for (const std::string_view projection : {".k_proj", ".qkv_proj"}) {
+    const bool fits = module.ends_with(projection) && module.find("vision") == std::string::npos;
+    const std::string parent = fits ? module.substr(0, module.size() - projection.size()) : "";
+    if (parent.ends_with(".self_attn")) {
+      return parent;
+    }
+  }
+  return "";
 }
 
 TensorSpec kept_spec(const PlannedTensor& tensor) {
@@ -143,6 +164,11 @@ std::vector<TensorSpec> output_specs(const PlanRequest& request,
     }
   }
   std::vector<TensorSpec> specs;
+  for (const PlannedCache& cache : plan.caches) {
+    for (TensorSpec& spec : format.cache_tensors(cache)) {
+      specs.push_back(std::move(spec));
+    }
+  }
   size_t kept = 0;
   for (const SourceTensor& tensor : request.source->tensors()) {
     const auto found = quantized.find(&tensor);
@@ -181,6 +207,11 @@ void plan_tensors(const PlanRequest& request, Plan& plan, std::span<const Module
 }
 
 void count_bytes(Plan& plan) {
+  for (PlannedCache& cache : plan.caches) {
+    for (const TensorSpec& spec : plan.outputs.front().format->cache_tensors(cache)) {
+      cache.bytes += spec.bytes();
+    }
+  }
   for (const PlannedTensor& tensor : plan.kept) {
     plan.modules[tensor.module].bytes_after += kept_spec(tensor).bytes();
   }
@@ -244,6 +275,30 @@ void PlanBuilder::quantize(size_t module,
   }
 }
 
+void PlanBuilder::quantize_caches(const QuantArgs& args) {
+  if (!plan_.caches.empty()) {
+    throw Error(ErrorCode::Recipe,
+                modifier_name_ + ": kv_cache_scheme: modifiers." +
+                    std::to_string(plan_.caches.front().quantizer) +
+                    " has one already; keys and values can be quantized once");
+  }
+  for (const PlannedModule& module : plan_.modules) {
+    const std::string attention = attention_of(module.name);
+    const bool known = std::any_of(plan_.caches.begin(),
+                                   plan_.caches.end(),
+                                   [&](const PlannedCache& c) { return c.attention == attention; });
+    if (!attention.empty() && !known) {
+      plan_.caches.push_back({attention, args, module.dtype, modifier_});
+    }
+  }
+  if (plan_.caches.empty()) {
+    throw Error(ErrorCode::Unsupported,
+                modifier_name_ +
+                    ": kv_cache_scheme: no self_attn with a k_proj or qkv_proj was found in the "
+                    "checkpoint");
+  }
+}
+
 void PlanBuilder::rewrite(size_t module, const std::string& rule) {
   PlannedModule& planned = plan_.modules[module];
   if (planned.scheme) {
@@ -293,7 +348,7 @@ Plan make_plan(const PlanRequest& request) {
   check_formats(request, plan);
   plan_tensors(request, plan, modules);
   count_bytes(plan);
-  plan_memory(plan, request.threads, request.memory);
+  plan_memory(plan, request);
   return plan;
 }
 

@@ -45,6 +45,15 @@ struct PlannedTensor {
   size_t module = 0;          // index into Plan::modules
 };
 
+/// The keys and values of an attention, quantized when they are kept for later tokens.
+struct PlannedCache {
+  std::string attention;      // name of the module: "model.layers.0.self_attn"
+  QuantArgs args;             // static
+  Dtype dtype = Dtype::Bf16;  // of the scales: that of the model
+  size_t quantizer = 0;       // index of the modifier
+  uint64_t bytes = 0;         // of its tensors, first format
+};
+
 /// One checkpoint that is written.
 struct PlannedOutput {
   const Format* format = nullptr;
@@ -55,6 +64,7 @@ struct PlannedOutput {
 struct Plan {
   std::vector<PlannedModule> modules;  // in model order
   std::vector<PlannedTensor> kept;     // copied, cast or rewritten; in source order
+  std::vector<PlannedCache> caches;    // in model order
   std::vector<PlannedOutput> outputs;
   std::vector<std::string> modifiers;  // names, in order
   std::vector<std::string> warnings;
@@ -62,6 +72,8 @@ struct Plan {
   uint64_t peak_memory_bytes = 0;  // estimate
   int threads = 1;
   int64_t slice_bytes = 0;  // of a weight, read at a time by one thread
+  uint64_t state_memory_bytes =
+      0;  // for hidden states of samples between blocks; more goes to a file
 
   uint64_t output_bytes() const;  // all safetensors files, exact
 };
@@ -85,6 +97,10 @@ class PlanBuilder {
                 const Scheme& scheme,
                 const Choice& choice,
                 const Selection& selection);
+
+  /// Keys and values of all attentions of the language model are quantized as `args` say. Throws
+  /// Recipe when there are none, or when another modifier does it already.
+  void quantize_caches(const QuantArgs& args);
 
   /// The module's weight is rewritten, and goes on to the next modifier.
   void rewrite(size_t module, const std::string& rule);
@@ -112,6 +128,8 @@ struct PlanRequest {
   uint64_t shard_size = 5'000'000'000;
   int threads = 1;
   std::optional<uint64_t> memory;  // budget in bytes
+  int64_t samples = 0;             // of the calibration, at most; 0: there is none
+  int64_t sequence_length = 0;     // of a sample, at most
 };
 
 /// Throws Recipe, Unsupported or Resource; reads no weights.

@@ -53,6 +53,12 @@ class Stream {
     share_statistics();
     progress_.phase = "quantizing";
     run_items(writing);
+    for (const PlannedCache& cache : plan_.caches) {
+      for (const auto& shards : shards_) {
+        shards->format().encode_cache(
+            cache, request_.calibrated->caches.at(cache.attention), *shards);
+      }
+    }
     progress_.phase = "syncing";
     progress_.done = done_;
     listener_.on_progress(progress_);
@@ -245,8 +251,11 @@ class Stream {
   void quantize(const Item& item) {
     const PlannedModule& module = plan_.modules[item.index];
     with_rows(module, item, [&](const Rows& rows) {
-      const QuantizedWeight weight =
+      QuantizedWeight weight =
           request_.modifiers[module.quantizer]->quantize(rows, statistics_[item.index]);
+      if (module.scheme->needs_calibration()) {
+        weight.input = request_.calibrated->inputs.at(module.name);
+      }
       for (const auto& shards : shards_) {
         shards->format().encode(module, weight, item.first, *shards);
       }

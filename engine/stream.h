@@ -15,7 +15,8 @@ struct StreamRequest {
   const Plan* plan = nullptr;
   const SourceCheckpoint* source = nullptr;
   std::vector<const Modifier*> modifiers;
-  std::vector<std::filesystem::path> folders;  // one for each planned output; they exist
+  const CalibrationResults* calibrated = nullptr;  // empty for a data-free run
+  std::vector<std::filesystem::path> folders;      // one for each planned output; they exist
 };
 
 /// Writes all weight files of all outputs and returns when they are on the disk.

@@ -49,8 +49,11 @@ std::vector<Option> tensor_options(std::vector<std::string> strategies, double l
        .words = {"minmax", "moving_average", "mse", "percentile"},
        .spelling = Spelling::AnyCase,
        .example = "observer: minmax",
-       .description = "How the range is measured. Unset: minmax, the only one so far; none for "
-                      "dynamic scales."},
+       .description =
+           "How the range is measured. minmax: smallest and largest value. moving_average: of the "
+           "samples' smallest and largest values. mse: the range that loses least. percentile, "
+           "for activations: without the 0.01 percent of values farthest from zero. Unset: "
+           "minmax; none for dynamic scales."},
   };
 }
 
@@ -141,6 +144,23 @@ std::vector<Option> quantizing_options() {
        .type = OptionType::Bool,
        .fallback = "false",
        .description = "Go on when a pattern matches no module."},
+  };
+}
+
+std::vector<Option> observer_options() {
+  return {
+      {.name = "weight_observer",
+       .words = {"minmax", "mse"},
+       .spelling = Spelling::AnyCase,
+       .example = "weight_observer: mse",
+       .description = "Overrides how a preset measures the range of weights; as `observer` in a "
+                      "scheme."},
+      {.name = "input_observer",
+       .words = {"minmax", "moving_average", "mse", "percentile"},
+       .spelling = Spelling::AnyCase,
+       .example = "input_observer: percentile",
+       .description = "Overrides how a preset with static activations measures their range; as "
+                      "`observer` in a scheme."},
   };
 }
 

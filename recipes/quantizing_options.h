@@ -22,8 +22,14 @@ std::vector<Option> quantizing_options();
 /// compressed-tensors: a group_size above 0 → group, −1 → channel, block_structure → block, none →
 /// tensor, and token for dynamic activations.
 /// `modifier` names the modifier in messages. Throws Recipe for what makes no sense, Unsupported
-/// for an observer that is not there yet.
+/// for an observer that is not there for the scheme.
 Scheme read_scheme(const OptionValues& options, const std::string& modifier);
+
+/// weight_observer and input_observer, of modifiers that measure ranges.
+std::vector<Option> observer_options();
+
+/// Checked observer options, over the scheme that was read beside them. Throws as read_scheme.
+void override_observers(const OptionValues& options, const std::string& modifier, Scheme& scheme);
 
 /// The patterns of checked options, each with its place in the recipe.
 Selection read_selection(const OptionValues& options);

@@ -44,22 +44,50 @@ void check_group_size(const Reading& reading) {
   }
 }
 
-std::string read_observer(const Reading& reading, bool dynamic, const std::string& minmax) {
+/// What a config calls an observer of weights, which each see one tensor once, or of activations.
+std::string observer_name(const std::string& word, bool of_weights) {
+  if (word == "mse" || word == "percentile") {
+    return word;
+  }
+  if (of_weights) {
+    return "memoryless_minmax";
+  }
+  return word == "moving_average" ? "minmax" : "static_minmax";
+}
+
+std::string read_observer(const Reading& reading, bool dynamic, bool of_weights) {
   const bool given = reading.options.has("observer");
   if (dynamic && given) {
     reading.refuse("observer", "'observer' does not go with dynamic: true, nothing is measured");
   }
-  if (given && reading.options.text("observer") != "minmax") {
-    const std::string word = in_quotes(reading.options.text("observer"));
-    reading.refuse("observer",
-                   "observer " + word + " is not supported yet: write minmax",
+  if (dynamic) {
+    return "";
+  }
+  return observer_name(given ? reading.options.text("observer") : "minmax", of_weights);
+}
+
+/// Whether the observer of one side can measure what that side asks for. option: that named it.
+void check_observer(const Reading& reading,
+                    const std::string& option,
+                    const QuantArgs& args,
+                    bool of_weights) {
+  if (of_weights && args.observer == "percentile") {
+    reading.refuse(option, "observer percentile is for activations: write minmax or mse");
+  }
+  if (of_weights && args.observer == "mse" && args.strategy != Strategy::Channel &&
+      args.strategy != Strategy::Group) {
+    reading.refuse(option,
+                   "observer mse is there for weights with strategy channel or group only",
                    ErrorCode::Unsupported);
   }
-  return dynamic ? "" : minmax;
+  if (!of_weights && args.observer == "mse" && args.has_global_scale()) {
+    reading.refuse(
+        option, "observer mse is not there for activations in NVFP4", ErrorCode::Unsupported);
+  }
 }
 
 /// What weights and activations have in common.
-QuantArgs read_args(const Reading& reading, const std::string& minmax, bool has_blocks) {
+QuantArgs read_args(const Reading& reading, bool of_weights, bool has_blocks) {
   const OptionValues& options = reading.options;
   check_group_size(reading);
   const bool dynamic = options.boolean("dynamic");
@@ -68,7 +96,7 @@ QuantArgs read_args(const Reading& reading, const std::string& minmax, bool has_
                  .strategy = infer_strategy(options, dynamic, has_blocks),
                  .symmetric = options.boolean("symmetric"),
                  .dynamic = dynamic ? Dynamic::Yes : Dynamic::No,
-                 .observer = read_observer(reading, dynamic, minmax)};
+                 .observer = read_observer(reading, dynamic, of_weights)};
   if (args.type == NumberType::Float && args.bits == 4) {
     reading.refuse("bits", "floats of 4 bits: use the presets NVFP4A16, MXFP4A16");
   }
@@ -81,6 +109,12 @@ QuantArgs read_args(const Reading& reading, const std::string& minmax, bool has_
     }
     args.group_size = 0;
   }
+  if (!of_weights && !dynamic && args.strategy == Strategy::Group) {
+    reading.refuse("group_size",
+                   "static scales of activations go with strategy tensor only: write "
+                   "dynamic: true");
+  }
+  check_observer(reading, "observer", args, of_weights);
   return args;
 }
 
@@ -92,7 +126,7 @@ void check_valid(const Reading& reading, const QuantArgs& args) {
 
 QuantArgs read_weights(const Reading& reading) {
   const bool has_blocks = reading.options.has("block_structure");
-  QuantArgs args = read_args(reading, "memoryless_minmax", has_blocks);
+  QuantArgs args = read_args(reading, true, has_blocks);
   if (has_blocks) {
     args.block_rows = reading.options.integers("block_structure")[0];
     args.block_columns = reading.options.integers("block_structure")[1];
@@ -110,7 +144,7 @@ Scheme custom_scheme(const OptionValues& options, const std::string& modifier) {
   if (options.has("input_activations")) {
     const Reading inputs{options.mapping("input_activations"),
                          modifier + ".scheme.input_activations: "};
-    scheme.input_activations = read_args(inputs, "static_minmax", false);
+    scheme.input_activations = read_args(inputs, false, false);
     check_valid(inputs, *scheme.input_activations);
   }
   return scheme;
@@ -135,6 +169,14 @@ void override_symmetric(Scheme& scheme, const Reading& reading) {
                        ": its weights are floats, which are symmetric");
   }
   scheme.weights.symmetric = reading.options.boolean("symmetric");
+}
+
+void override_observer(QuantArgs& args,
+                       const Reading& reading,
+                       const std::string& option,
+                       bool of_weights) {
+  args.observer = observer_name(reading.options.text(option), of_weights);
+  check_observer(reading, option, args, of_weights);
 }
 
 }  // namespace
@@ -168,6 +210,28 @@ Scheme read_scheme(const OptionValues& options, const std::string& modifier) {
     scheme.weights.scale_dtype = ScaleDtype::F16;
   }
   return scheme;
+}
+
+void override_observers(const OptionValues& options, const std::string& modifier, Scheme& scheme) {
+  const Reading reading{options, modifier + ": "};
+  for (const char* option : {"weight_observer", "input_observer"}) {
+    if (options.has(option) && options.is_mapping("scheme")) {
+      const std::string name = std::string("'") + option + "'";
+      reading.refuse(option, name + " overrides a preset: write 'observer' inside of 'scheme:'");
+    }
+  }
+  if (options.has("weight_observer")) {
+    override_observer(scheme.weights, reading, "weight_observer", true);
+  }
+  if (!options.has("input_observer")) {
+    return;
+  }
+  if (!scheme.needs_calibration()) {
+    reading.refuse("input_observer",
+                   "'input_observer' does not go with " + scheme.name +
+                       ": nothing of its activations is measured");
+  }
+  override_observer(*scheme.input_activations, reading, "input_observer", false);
 }
 
 }  // namespace oneshot::recipes

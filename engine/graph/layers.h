@@ -18,6 +18,17 @@ class Linear : public Module {
   bool has_bias_;
 };
 
+/// Gives its input back: a place in a model where hooks see it, and where it can be quantized.
+class Identity : public Module {
+ public:
+  using Module::Module;
+  void load(const Weights&) override {}
+  void unload() override {}
+
+ private:
+  at::Tensor compute(const at::Tensor& input) const override { return input; }
+};
+
 /// Root mean square norm over the last dimension, in float32, cast back before the weight is
 /// multiplied. Source: arXiv:1910.07467, as the Llama family computes it. weight [size].
 class RmsNorm : public Module {

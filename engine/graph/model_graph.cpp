@@ -5,6 +5,34 @@
 #include "engine/error.h"
 
 namespace oneshot {
+namespace {
+
+class Tail : public Block {
+ public:
+  Tail(Module& norm, Module* head) : norm_(norm), head_(head) {}
+
+  const std::string& name() const override {
+    return head_ != nullptr ? head_->name() : norm_.name();
+  }
+
+  at::Tensor forward(const at::Tensor& hidden, const BlockContext&) override {
+    const at::Tensor normed = norm_.forward(hidden);
+    return head_ != nullptr ? head_->forward(normed) : normed;
+  }
+
+  std::vector<Module*> modules() override {
+    return head_ != nullptr ? std::vector<Module*>{&norm_, head_} : std::vector<Module*>{&norm_};
+  }
+
+ private:
+  Module& norm_;
+  Module* head_;  // null: tied
+};
+
+}  // namespace
+
+ModelGraph::ModelGraph(Parts parts)
+    : parts_(std::move(parts)), tail_(std::make_unique<Tail>(*parts_.norm, parts_.head.get())) {}
 
 void Block::load(const Weights& weights) {
   for (Module* module : modules()) {

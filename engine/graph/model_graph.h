@@ -20,6 +20,13 @@ struct BlockContext {
   at::Tensor windowed_mask;  // of blocks with a sliding window; undefined: as `mask`
 };
 
+/// Where the keys and values of an attention pass that a cache would keep, [B, heads, T, head dim].
+struct CacheStates {
+  std::string attention;  // name of the module
+  Module* key = nullptr;  // null: the block has no attention
+  Module* value = nullptr;
+};
+
 /// One decoder layer.
 class Block {
  public:
@@ -30,6 +37,7 @@ class Block {
   virtual at::Tensor forward(const at::Tensor& hidden, const BlockContext& context) = 0;
   /// Its modules, in the order in which they compute.
   virtual std::vector<Module*> modules() = 0;
+  virtual CacheStates cache_states() { return {}; }
 
   void load(const Weights& weights);
   void unload();
@@ -59,10 +67,13 @@ class ModelGraph {
     std::vector<FoldablePair> foldable;
     std::function<BlockContext(const TextBatch& batch, at::ScalarType dtype)> context;
   };
-  explicit ModelGraph(Parts parts) : parts_(std::move(parts)) {}
+  explicit ModelGraph(Parts parts);
 
   size_t block_count() const { return parts_.blocks.size(); }
   Block& block(size_t index) { return *parts_.blocks.at(index); }
+  /// Norm and head as what comes after the last block: hidden states → logits, or → normed ones
+  /// where the head is tied to the embedding.
+  Block& tail() { return *tail_; }
   const std::vector<FoldablePair>& foldable() const { return parts_.foldable; }
   /// A module of a block, or the head; null when there is none of that name.
   Module* find(const std::string& name);
@@ -87,6 +98,7 @@ class ModelGraph {
 
  private:
   Parts parts_;
+  std::unique_ptr<Block> tail_;
 };
 
 }  // namespace oneshot

@@ -1,6 +1,17 @@
 #include "engine/graph/module.h"
 
 namespace oneshot {
+namespace {
+
+thread_local size_t current_sample = 0;
+
+}  // namespace
+
+SampleScope::SampleScope(size_t sample) : before_(std::exchange(current_sample, sample)) {}
+
+SampleScope::~SampleScope() {
+  current_sample = before_;
+}
 
 HookHandle& HookHandle::operator=(HookHandle&& other) noexcept {
   if (this != &other) {
@@ -21,7 +32,7 @@ at::Tensor Module::forward(const at::Tensor& raw) {
   const at::Tensor input = prepare_input ? prepare_input(raw) : raw;
   at::Tensor output = compute(input);
   for (const CalibrationHook& hook : *hooks_) {
-    hook({name_, input, output});
+    hook({name_, current_sample, input, output});
   }
   return output;
 }

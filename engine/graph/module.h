@@ -17,9 +17,22 @@ struct Weights {
   std::function<at::Tensor(const std::string& tensor)> load;  // in the dtype that is computed in
 };
 
+/// While it lives, hooks that this thread runs are told that sample.
+class SampleScope {
+ public:
+  explicit SampleScope(size_t sample);
+  ~SampleScope();
+  SampleScope(const SampleScope&) = delete;
+  SampleScope& operator=(const SampleScope&) = delete;
+
+ private:
+  size_t before_;
+};
+
 /// What a hook sees after a module has computed. Hooks read only.
 struct HookCall {
   const std::string& module;
+  size_t sample;  // of the SampleScope; 0 outside of one
   const at::Tensor& input;
   const at::Tensor& output;
 };
@@ -43,7 +56,8 @@ class [[nodiscard]] HookHandle {
   HookList::iterator hook_;
 };
 
-/// Not thread safe: a module computes for one caller at a time.
+/// Several threads may compute at the same time; then hooks run at the same time too. All else is
+/// for one thread alone.
 class Module {
  public:
   explicit Module(std::string name) : name_(std::move(name)) {}

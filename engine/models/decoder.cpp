@@ -62,6 +62,8 @@ class DecoderBlock : public Block {
         fused_query_(name_ + ".self_attn.qkv_proj", config.query_bias),
         query_norm_(name_ + ".self_attn.q_norm", config.norm_epsilon),
         key_norm_(name_ + ".self_attn.k_norm", config.norm_epsilon),
+        key_state_(name_ + ".self_attn.k"),
+        value_state_(name_ + ".self_attn.v"),
         output_(name_ + ".self_attn.o_proj", config.output_bias),
         gate_(name_ + ".mlp.gate_proj", config.mlp_bias),
         up_(name_ + ".mlp.up_proj", config.mlp_bias),
@@ -95,6 +97,8 @@ class DecoderBlock : public Block {
     return modules;
   }
 
+  CacheStates cache_states() override { return {name_ + ".self_attn", &key_state_, &value_state_}; }
+
  private:
   struct Projections {
     at::Tensor query, key, value;  // [B, T, heads · head_dim]
@@ -124,10 +128,12 @@ class DecoderBlock : public Block {
     const Projections projected = project(x);
     const at::Tensor query = rotate(
         split_heads(projected.query, config_.heads, &query_norm_), context.cosine, context.sine);
-    at::Tensor key = rotate(split_heads(projected.key, config_.key_value_heads, &key_norm_),
-                            context.cosine,
-                            context.sine);
-    at::Tensor value = split_heads(projected.value, config_.key_value_heads, nullptr);
+    at::Tensor key =
+        key_state_.forward(rotate(split_heads(projected.key, config_.key_value_heads, &key_norm_),
+                                  context.cosine,
+                                  context.sine));
+    at::Tensor value =
+        value_state_.forward(split_heads(projected.value, config_.key_value_heads, nullptr));
     const int64_t shared = config_.heads / config_.key_value_heads;
     if (shared > 1) {
       key = key.repeat_interleave(shared, 1);
@@ -155,6 +161,7 @@ class DecoderBlock : public Block {
   RmsNorm input_norm_, mlp_norm_;
   Linear query_, key_, value_, fused_query_;
   RmsNorm query_norm_, key_norm_;
+  Identity key_state_, value_state_;
   Linear output_, gate_, up_, fused_gate_, down_;
 };
 

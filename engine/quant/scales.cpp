@@ -112,6 +112,17 @@ at::Tensor tensor_group_global_scale(const at::Tensor& absmax) {
   return scale.nan_to_num(1.0, 1.0, 1.0).to(at::kFloat).reshape({1});
 }
 
+InputScales input_scales(const QuantArgs& args, const ValueRange& range) {
+  const at::Tensor absmax = at::maximum(range.min.abs(), range.max.abs()).reshape({1});
+  if (args.has_global_scale()) {
+    return {{}, {}, tensor_group_global_scale(absmax)};
+  }
+  const Scales scales =
+      args.symmetric ? symmetric_scales(args, absmax, {})
+                     : asymmetric_scales(args, range.min.reshape({1}), range.max.reshape({1}));
+  return {scales.stored, scales.zero_point, {}};
+}
+
 at::Tensor scale_of_rows(const QuantArgs& args, const at::Tensor& scale, int64_t rows) {
   switch (args.strategy) {
     case Strategy::Tensor:

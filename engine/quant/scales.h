@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "engine/quant/quantized_weight.h"
 #include "engine/quant/scheme.h"
 
 namespace oneshot {
@@ -33,6 +34,15 @@ Scales asymmetric_scales(const QuantArgs& args, const at::Tensor& min, const at:
 /// the weight's dtype): 448 · 6 ÷ absmax, float32 [1]. As the peer, it multiplies the rounded
 /// reciprocal.
 at::Tensor tensor_group_global_scale(const at::Tensor& absmax);
+
+/// Smallest and largest value of a tensor, 0-d, in its dtype. Not finite when a value is not.
+struct ValueRange {
+  at::Tensor min, max;
+};
+
+/// The scales of activations that span `range`: for static ones scale, in the range's dtype, and
+/// zero point; for local ones the global scale.
+InputScales input_scales(const QuantArgs& args, const ValueRange& range);
 
 /// Scales or zero points as every row of the weight sees them: [rows, groups]. What tensor or block
 /// shares is repeated.

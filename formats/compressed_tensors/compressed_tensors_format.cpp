@@ -1,6 +1,7 @@
 #include "formats/compressed_tensors/compressed_tensors_format.h"
 
 #include "engine/error.h"
+#include "formats/compressed_tensors/activation_scales.h"
 #include "formats/compressed_tensors/layouts.h"
 #include "formats/compressed_tensors/quantization_config.h"
 
@@ -32,6 +33,18 @@ class CompressedTensors : public Format {
     compressed_tensors::encode_layout(module, rows, first_row, output);
   }
 
+  bool holds_caches() const override { return true; }
+
+  std::vector<TensorSpec> cache_tensors(const PlannedCache& cache) const override {
+    return compressed_tensors::cache_specs(cache);
+  }
+
+  void encode_cache(const PlannedCache& cache,
+                    const CacheScales& scales,
+                    OutputTensors& output) const override {
+    compressed_tensors::encode_cache(cache, scales, output);
+  }
+
   std::vector<std::string> quantized_modules(
       const std::vector<std::string>& tensors) const override {
     constexpr std::string_view kSuffix = ".weight_scale";  // every layout has one
@@ -54,6 +67,23 @@ class CompressedTensors : public Format {
                          const std::string& module,
                          const Scheme& scheme) const override {
     return compressed_tensors::decode_layout(source, module, scheme);
+  }
+
+  InputScales decode_inputs(const TensorSource& source,
+                            const std::string& module,
+                            const Scheme& scheme) const override {
+    return compressed_tensors::read_inputs(
+        source, compressed_tensors::layout_module(source, module, scheme));
+  }
+
+  std::optional<QuantArgs> cache_scheme(const nlohmann::json& config) const override {
+    return compressed_tensors::cache_scheme_of(config.at(kConfigKey));
+  }
+
+  CacheScales decode_cache(const TensorSource& source,
+                           const std::string& attention,
+                           const QuantArgs& args) const override {
+    return compressed_tensors::read_cache(source, attention, args);
   }
 
   std::vector<SmallFile> files(const Plan& plan,

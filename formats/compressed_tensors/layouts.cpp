@@ -8,6 +8,7 @@
 #include "engine/checkpoint/safetensors.h"
 #include "engine/error.h"
 #include "engine/kernels/kernels.h"
+#include "formats/compressed_tensors/activation_scales.h"
 
 namespace oneshot::compressed_tensors {
 namespace {
@@ -76,21 +77,6 @@ at::Tensor unpacked_zero_points(const at::Tensor& packed, int bits, int64_t rows
   return kernels::unpack_int(packed.t().contiguous(), bits, rows).t().contiguous();
 }
 
-TensorSpec required_spec(const TensorSource& source, const std::string& name) {
-  std::optional<TensorSpec> spec = source.spec(name);
-  if (!spec) {
-    throw Error(ErrorCode::Checkpoint,
-                name + ": the config announces this tensor, but it is missing");
-  }
-  return *std::move(spec);
-}
-
-[[noreturn]] void refuse(const TensorSpec& found, const std::string& wanted) {
-  throw Error(
-      ErrorCode::Checkpoint,
-      found.name + ": is " + describe_tensor(found.dtype, found.shape) + ", expected " + wanted);
-}
-
 /// The shape that a pack-quantized weight had: [out, in], stored beside it.
 std::pair<int64_t, int64_t> stored_shape(const TensorSource& source, const std::string& name) {
   const TensorSpec spec = required_spec(source, name);
@@ -151,8 +137,8 @@ std::vector<TensorSpec> layout_tensors(const PlannedModule& module) {
   const Scheme& scheme = *module.scheme;
   const QuantArgs& args = scheme.weights;
   const std::vector<int64_t> scales = scale_shape(args, module.rows, module.columns);
-  std::vector<TensorSpec> specs{
-      {module.name + ".weight_scale", scale_dtype(args, module.dtype), scales}};
+  std::vector<TensorSpec> specs = input_specs(module);
+  specs.push_back({module.name + ".weight_scale", scale_dtype(args, module.dtype), scales});
   if (packs_zero_points(scheme)) {
     specs.push_back({module.name + ".weight_zero_point",
                      Dtype::I32,
@@ -204,6 +190,9 @@ void encode_layout(const PlannedModule& module,
   }
   if (is_first && layout == Layout::PackQuantized) {
     output.put(prefix + "weight_shape", at::tensor({module.rows, module.columns}, at::kLong), 0, 0);
+  }
+  if (is_first) {
+    encode_inputs(module, rows.input, output);
   }
 }
 
@@ -262,6 +251,7 @@ QuantizedWeight decode_layout(const TensorSource& source,
   if (args.has_global_scale()) {
     weight.global_scale = source.read(name + ".weight_global_scale");
   }
+  weight.input = read_inputs(source, module);
   return weight;
 }
 

@@ -246,13 +246,28 @@ json quantization_config(const Plan& plan) {
   config["format"] = formats.size() == 1 ? *formats.begin() : "mixed-precision";
   config["global_compression_ratio"] = nullptr;
   config["ignore"] = ignore_list(plan);
-  config["kv_cache_scheme"] = nullptr;
+  config["kv_cache_scheme"] =
+      plan.caches.empty() ? json(nullptr) : args_json(plan.caches.front().args);
   config["quant_method"] = "compressed-tensors";
   config["quantization_status"] = "compressed";
   config["sparsity_config"] = json::object();
   config["transform_config"] = json::object();
   config["version"] = kVersion;
   return config;
+}
+
+std::optional<QuantArgs> cache_scheme_of(const json& quantization_config) {
+  const json scheme = quantization_config.value("kv_cache_scheme", json(nullptr));
+  if (scheme.is_null()) {
+    return std::nullopt;
+  }
+  try {
+    return args_from(scheme);
+  } catch (const json::exception& damaged) {
+    throw Error(
+        ErrorCode::Checkpoint,
+        std::string("config.json: quantization_config: kv_cache_scheme: ") + damaged.what());
+  }
 }
 
 Scheme scheme_of(const json& quantization_config, const std::string& module) {

@@ -15,6 +15,9 @@ inline constexpr const char* kVersion = "0.19.0";
 /// would assign a module to another group by those, the groups name their modules one by one.
 nlohmann::json quantization_config(const Plan& plan);
 
+/// How keys and values are quantized; nothing when they are not. throws Checkpoint
+std::optional<QuantArgs> cache_scheme_of(const nlohmann::json& quantization_config);
+
 /// The scheme of a module. throws Checkpoint
 Scheme scheme_of(const nlohmann::json& quantization_config, const std::string& module);
 

@@ -4,14 +4,12 @@
 #include <ATen/core/Tensor.h>
 
 #include "engine/quant/quantized_weight.h"
+#include "engine/quant/scales.h"
 
 namespace oneshot {
 
-/// Smallest and largest value of a tensor, 0-d, in its dtype. Not finite when a value is not.
-struct TensorRange {
-  at::Tensor min, max;
-};
-TensorRange tensor_range(const at::Tensor& weight);
+/// Over the whole tensor.
+ValueRange tensor_range(const at::Tensor& weight);
 
 /// Quantizes rows of a weight, each by itself (schemes of strategy block: in blocks from the first
 /// row on). Source: round-to-nearest of llm-compressor (QuantizationModifier), bit for bit.
@@ -20,6 +18,6 @@ TensorRange tensor_range(const at::Tensor& weight);
 /// returns nothing when a value of the weight is NaN or infinite
 std::optional<QuantizedWeight> round_to_nearest(const Scheme& scheme,
                                                 const at::Tensor& weight,
-                                                const TensorRange& range);
+                                                const ValueRange& range);
 
 }  // namespace oneshot

@@ -37,7 +37,12 @@ at::Tensor random_weight(int64_t rows, int64_t columns) {
 }
 
 QuantizedWeight quantized(const Scheme& scheme, const at::Tensor& weight) {
-  return *round_to_nearest(scheme, weight, tensor_range(weight));
+  QuantizedWeight result = *round_to_nearest(scheme, weight, tensor_range(weight));
+  if (scheme.needs_calibration()) {
+    const at::Tensor low = at::scalar_tensor(-3.0, at::kBFloat16);
+    result.input = input_scales(*scheme.input_activations, {low, low.abs() * 2});
+  }
+  return result;
 }
 
 /// A range of rows of a weight, as the engine hands it on.
@@ -79,6 +84,11 @@ void expect_round_trip(const Scheme& scheme, int64_t rows, int64_t columns) {
   expect_same(back.scale, weight.scale, "scale");
   expect_same(back.zero_point, weight.zero_point, "zero point");
   expect_same(back.global_scale, weight.global_scale, "global scale");
+  for (const InputScales& inputs : {back.input, format->decode_inputs(tensors, "m", scheme)}) {
+    expect_same(inputs.scale, weight.input.scale, "input scale");
+    expect_same(inputs.zero_point, weight.input.zero_point, "input zero point");
+    expect_same(inputs.global_scale, weight.input.global_scale, "input global scale");
+  }
   const PlannedModule described = format->module(tensors, "m", scheme);
   EXPECT_EQ(described.rows, rows);
   EXPECT_EQ(described.columns, columns);
@@ -90,6 +100,26 @@ TEST(RoundTrip, EveryPreset) {
     SCOPED_TRACE(preset.scheme.name);
     expect_round_trip(preset.scheme, kRows, kColumns);
   }
+}
+
+TEST(RoundTrip, AsymmetricInputs) {
+  Scheme scheme = *find_preset("W8A8");
+  scheme.input_activations = QuantArgs{.bits = 8, .symmetric = false};
+  expect_round_trip(scheme, kRows, kColumns);
+}
+
+TEST(RoundTrip, KeysAndValues) {
+  const auto format = compressed_tensors();
+  const PlannedCache cache{"a", QuantArgs{.bits = 8, .symmetric = false}, Dtype::Bf16};
+  MemoryTensors tensors(format->cache_tensors(cache));
+  const at::Tensor low = at::scalar_tensor(-3.0, at::kBFloat16);
+  const CacheScales scales{input_scales(cache.args, {low, low.abs()}),
+                           input_scales(cache.args, {low, low.abs() * 2})};
+  format->encode_cache(cache, scales, tensors);
+  const CacheScales back = format->decode_cache(tensors, "a", cache.args);
+  expect_same(back.key.scale, scales.key.scale, "key");
+  expect_same(back.value.scale, scales.value.scale, "value");
+  expect_same(back.value.zero_point, scales.value.zero_point, "zero point of the value");
 }
 
 TEST(RoundTrip, OddShapesAndCustomSchemes) {

@@ -1,0 +1,112 @@
+#include "engine/calibrate.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "engine/checkpoint_model.h"
+#include "engine/kernels/processor.h"
+
+namespace oneshot {
+namespace {
+
+class Calibration {
+ public:
+  Calibration(const CalibrateRequest& request, RunListener& listener)
+      : request_(request),
+        listener_(listener),
+        model_(request.model, {}, true, calibration_dtype(*request.plan)) {
+    for (const PlannedModule& module : request.plan->modules) {
+      if (module.scheme && module.scheme->needs_calibration()) {
+        watched_[module.name] = &module;
+      }
+    }
+  }
+
+  CalibrationResults run() {
+    CalibrationPass pass{.model = model_.graph(),
+                         .weights = model_.weights(),
+                         .rows = request_.rows,
+                         .state_dtype = state_dtype(),
+                         .state_memory = request_.plan->state_memory_bytes,
+                         .folder = request_.folder,
+                         .threads = request_.plan->threads};
+    pass.wants = [this](Block& block) { return !parts_of(block).empty(); };
+    pass.watch = [this](Block& block) { return watch(block); };
+    pass.progress = [this](uint64_t done, uint64_t total) {
+      listener_.on_progress({"calibrating", done, total, "steps"});
+      return !listener_.cancelled();
+    };
+    run_calibration(pass);
+    return std::move(results_);
+  }
+
+ private:
+  /// States of a model that is kept in float32 lose nothing; all others are kept in bfloat16.
+  at::ScalarType state_dtype() const {
+    const bool exact = std::any_of(watched_.begin(), watched_.end(), [](const auto& entry) {
+      return entry.second->dtype == Dtype::F32;
+    });
+    return exact ? at::kFloat : at::kBFloat16;
+  }
+
+  /// What each modifier has to see of a block, by the modifier's index.
+  std::map<size_t, CalibratedBlock> parts_of(Block& block) const {
+    std::map<size_t, CalibratedBlock> parts;
+    const auto part = [&](size_t modifier) -> CalibratedBlock& {
+      return parts.try_emplace(modifier, CalibratedBlock{block, {}, {}, request_.rows.size()})
+          .first->second;
+    };
+    for (Module* module : block.modules()) {
+      const auto found = watched_.find(module->name());
+      if (found != watched_.end()) {
+        part(found->second->quantizer).modules.emplace_back(module, found->second);
+      }
+    }
+    const CacheStates states = block.cache_states();
+    for (const PlannedCache& cache : request_.plan->caches) {
+      if (states.key != nullptr && cache.attention == states.attention) {
+        part(cache.quantizer).caches.emplace_back(states, &cache);
+      }
+    }
+    return parts;
+  }
+
+  std::vector<std::unique_ptr<BlockWork>> watch(Block& block) {
+    std::vector<std::unique_ptr<BlockWork>> works;
+    for (const auto& [modifier, part] : parts_of(block)) {
+      works.push_back(request_.modifiers[modifier]->observe(part, results_));
+    }
+    return works;
+  }
+
+  const CalibrateRequest& request_;
+  RunListener& listener_;
+  CheckpointModel model_;
+  std::unordered_map<std::string, const PlannedModule*> watched_;  // by name
+  CalibrationResults results_;
+};
+
+}  // namespace
+
+bool needs_calibration(const Plan& plan) {
+  return !plan.caches.empty() ||
+         std::any_of(plan.modules.begin(), plan.modules.end(), [](const PlannedModule& module) {
+           return module.scheme && module.scheme->needs_calibration();
+         });
+}
+
+at::ScalarType calibration_dtype(const Plan& plan) {
+  const bool all_bfloat16 =
+      std::all_of(plan.modules.begin(), plan.modules.end(), [](const PlannedModule& module) {
+        return !module.scheme || module.dtype == Dtype::Bf16;
+      });
+  return all_bfloat16 && kernels::has_bfloat16_products() ? at::kBFloat16 : at::kFloat;
+}
+
+CalibrationResults calibrate(const CalibrateRequest& request, RunListener& listener) {
+  return Calibration(request, listener).run();
+}
+
+}  // namespace oneshot

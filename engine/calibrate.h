@@ -1,0 +1,32 @@
+// The calibrated part of a run: the source as a running model, watched block by block by the
+// modifiers that need to see activations.
+#pragma once
+
+#include <filesystem>
+#include <span>
+
+#include "engine/modifier.h"
+#include "engine/plan.h"
+#include "engine/run_listener.h"
+
+namespace oneshot {
+
+struct CalibrateRequest {
+  const Plan* plan = nullptr;
+  std::vector<const Modifier*> modifiers;
+  std::filesystem::path model;   // the source's folder
+  std::filesystem::path folder;  // where states go that do not fit in memory
+  std::span<const std::vector<int32_t>> rows;
+};
+
+/// True when a modifier of the plan has something to see.
+bool needs_calibration(const Plan& plan);
+
+/// The dtype that a model is run in while it is calibrated: bfloat16 where the processor has
+/// instructions for it and the model is kept in it, else float32.
+at::ScalarType calibration_dtype(const Plan& plan);
+
+/// Throws what the runner and the modifiers throw, and Interrupted when the listener cancels.
+CalibrationResults calibrate(const CalibrateRequest& request, RunListener& listener);
+
+}  // namespace oneshot

@@ -128,7 +128,8 @@ class Percentile : public ActivationObserver {
     const at::Tensor positive = counts_.narrow(0, 0, kSign);
     const at::Tensor up_to = (negative + positive).cumsum(0);
     const auto kept = static_cast<int64_t>(up_to[-1].item<double>() * kKeptShare);
-    const int64_t limit = (up_to >= std::max<int64_t>(kept, 1)).to(at::kByte).argmax().item<int64_t>();
+    const int64_t limit =
+        (up_to >= std::max<int64_t>(kept, 1)).to(at::kByte).argmax().item<int64_t>();
     return {-value(std::min(limit, largest(negative))), value(std::min(limit, largest(positive)))};
   }
 

@@ -1,14 +1,14 @@
 #include "engine/calibration/runner.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
+#include <atomic>
 #include <map>
 
 #include "engine/calibration/sample_states.h"
 #include "engine/error.h"
-#include "engine/worker_pool.h"
+#include "engine/graph/parallel_forward.h"
 
 namespace oneshot {
 namespace {
@@ -77,19 +77,14 @@ class Runner {
     }
     const uint64_t before = done_;
     std::atomic<uint64_t> samples{0};
-    ParallelWork work;
-    work.count = states_->size();
-    work.threads = pass_.threads;
-    work.start_thread = [] { at::set_num_threads(1); };
-    work.run = [&](size_t i) {
-      run_sample(block, i);
-      ++samples;
-    };
-    work.tick = [&] {
+    const auto tick = [&] {
       done_ = before + samples;
       return !pass_.progress || pass_.progress(done_, total_);
     };
-    run_in_parallel(work);
+    parallel_forward({states_->size(), pass_.threads, tick}, [&](size_t i) {
+      run_sample(block, i);
+      ++samples;
+    });
     done_ = before + samples;
     for (const std::unique_ptr<BlockWork>& one : works) {
       one->finish();
@@ -98,8 +93,6 @@ class Runner {
   }
 
   void run_sample(Block& block, size_t sample) {
-    const c10::InferenceMode inference;
-    const SampleScope scope(sample);
     const at::Tensor input = states_->get(sample);
     const at::Tensor output = block.forward(input.to(dtype_), contexts_.at(input.size(1)));
     if (output.sizes() != input.sizes()) {

@@ -22,22 +22,22 @@ class BlockWork {
 
 struct CalibrationPass {
   ModelGraph& model;
-  const Weights& weights;                       // in the dtype that is computed in
-  std::span<const std::vector<int32_t>> rows;   // token ids, one row a sample
-  at::ScalarType state_dtype = at::kBFloat16;   // in which hidden states are kept between blocks
-  uint64_t state_memory = 0;                    // bytes; beyond it states go into a file
-  std::filesystem::path folder;                 // of that file
+  const Weights& weights;                      // in the dtype that is computed in
+  std::span<const std::vector<int32_t>> rows;  // token ids, one row a sample
+  at::ScalarType state_dtype = at::kBFloat16;  // in which hidden states are kept between blocks
+  uint64_t state_memory = 0;                   // bytes; beyond it states go into a file
+  std::filesystem::path folder;                // of that file
   int threads = 1;
 
-  std::function<bool(Block&)> wants;            // whether somebody will watch the block
+  std::function<bool(Block&)> wants;  // whether somebody will watch the block
   /// Who watches it. Called before the samples, for blocks that are wanted.
   std::function<std::vector<std::unique_ptr<BlockWork>>(Block&)> watch;
   /// Samples done and in all, over all blocks; false cancels. On the calling thread.
   std::function<bool(uint64_t done, uint64_t total)> progress;
 };
 
-/// Runs all blocks up to the last one that is wanted, norm and head as the last of them. Each sample
-/// is an item of its own that one thread computes, so results do not depend on the threads.
+/// Runs all blocks up to the last one that is wanted, norm and head as the last of them. Each
+/// sample is an item of its own that one thread computes, so results do not depend on the threads.
 /// throws what loading, hooks and works throw; Checkpoint for ids outside the vocabulary and
 /// for states that are not finite; Resource; Interrupted.
 void run_calibration(const CalibrationPass& pass);

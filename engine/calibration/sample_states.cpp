@@ -17,9 +17,8 @@ constexpr uint64_t kAlignment = 64;
 
 [[noreturn]] void no_room(const std::string& where, uint64_t bytes, int error) {
   throw Error(ErrorCode::Resource,
-              where + ": no room for " + std::to_string(bytes) +
-                  " bytes of calibration states: " + std::strerror(error) +
-                  "; take fewer samples or a smaller sequence_length");
+              where + ": no room for " + std::to_string(bytes) + " bytes of calibration states: " +
+                  std::strerror(error) + "; take fewer samples or a smaller sequence_length");
 }
 
 /// A file without a name, as large as asked for.

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/kernels/kernels.h"
+
 namespace oneshot {
 
 void Linear::load(const Weights& weights) {
@@ -28,9 +30,7 @@ void RmsNorm::unload() {
 }
 
 at::Tensor RmsNorm::compute(const at::Tensor& input) const {
-  const at::Tensor x = input.to(at::kFloat);
-  const at::Tensor normed = x * at::rsqrt(x.square().mean(-1, true) + epsilon_);
-  return weight * normed.to(input.scalar_type());
+  return kernels::rms_norm(input, weight, epsilon_);
 }
 
 }  // namespace oneshot

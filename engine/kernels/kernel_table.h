@@ -26,6 +26,13 @@ struct KernelTable {
   at::Tensor (*unpack_int)(const at::Tensor& words, int bits, int64_t columns) = nullptr;
   at::Tensor (*pack_nibbles)(const at::Tensor& codes) = nullptr;
   at::Tensor (*unpack_nibbles)(const at::Tensor& bytes) = nullptr;
+  at::Tensor (*rms_norm)(const at::Tensor& input,
+                         const at::Tensor& weight,
+                         double epsilon) = nullptr;
+  at::Tensor (*silu_multiply)(const at::Tensor& gate, const at::Tensor& up) = nullptr;
+  at::Tensor (*rotate_heads)(const at::Tensor& x,
+                             const at::Tensor& cosine,
+                             const at::Tensor& sine) = nullptr;
 };
 
 /// Plain ATen, every entry filled, any device. The definition of right.

@@ -59,4 +59,20 @@ at::Tensor pack_nibbles(const at::Tensor& codes);
 /// The inverse of pack_nibbles: [rows, 2 · columns of bytes].
 at::Tensor unpack_nibbles(const at::Tensor& bytes);
 
+// The steps of a forward pass between its products. Their sums are taken in another order than the
+// reference's, so they equal it within rounding only, and are the same for any number of threads.
+// The reference is what is differentiated: where a gradient is asked for, it is used.
+
+/// x ÷ √(mean of x² over the last dimension + epsilon), in float32, rounded to x's dtype, times
+/// weight. input [..., columns], weight [columns], of one dtype. Source: arXiv:1910.07467.
+at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double epsilon);
+
+/// silu(gate) · up, silu in float32 and rounded. gate, up [..., columns], of one dtype.
+at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up);
+
+/// Rotary position embedding, half-split: rotates the first dims of each head by its token's
+/// angles. x [B, T, heads, head_dim]; cosine, sine [1, T, rotated], of x's dtype → [B, heads, T,
+/// head_dim]. Source: arXiv:2104.09864, as Transformers computes it.
+at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
+
 }  // namespace oneshot::kernels

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/kernels/kernels.h"
+
 namespace oneshot {
 namespace {
 
@@ -115,25 +117,28 @@ class DecoderBlock : public Block {
     return {parts[0], parts[1], parts[2]};
   }
 
-  /// [B, T, heads · head_dim] → [B, heads, T, head_dim].
-  at::Tensor split_heads(const at::Tensor& x, int64_t heads, RmsNorm* norm) const {
-    at::Tensor split = x.view({x.size(0), x.size(1), heads, config_.head_dim});
-    if (norm != nullptr && config_.head_norms) {
-      split = norm->forward(split);
-    }
-    return split.transpose(1, 2);
+  /// [B, T, heads · head_dim] → [B, T, heads, head_dim].
+  at::Tensor split_heads(const at::Tensor& x, int64_t heads) const {
+    return x.view({x.size(0), x.size(1), heads, config_.head_dim});
+  }
+
+  /// [B, T, heads · head_dim] → [B, heads, T, head_dim], normed where the family does, and rotated.
+  at::Tensor rotated_heads(const at::Tensor& x,
+                           int64_t heads,
+                           RmsNorm& norm,
+                           const BlockContext& context) const {
+    const at::Tensor split = split_heads(x, heads);
+    return kernels::rotate_heads(
+        config_.head_norms ? norm.forward(split) : split, context.cosine, context.sine);
   }
 
   at::Tensor attention(const at::Tensor& x, const BlockContext& context) {
     const Projections projected = project(x);
-    const at::Tensor query = rotate(
-        split_heads(projected.query, config_.heads, &query_norm_), context.cosine, context.sine);
-    at::Tensor key =
-        key_state_.forward(rotate(split_heads(projected.key, config_.key_value_heads, &key_norm_),
-                                  context.cosine,
-                                  context.sine));
+    const at::Tensor query = rotated_heads(projected.query, config_.heads, query_norm_, context);
+    at::Tensor key = key_state_.forward(
+        rotated_heads(projected.key, config_.key_value_heads, key_norm_, context));
     at::Tensor value =
-        value_state_.forward(split_heads(projected.value, config_.key_value_heads, nullptr));
+        value_state_.forward(split_heads(projected.value, config_.key_value_heads).transpose(1, 2));
     const int64_t shared = config_.heads / config_.key_value_heads;
     if (shared > 1) {
       key = key.repeat_interleave(shared, 1);
@@ -150,9 +155,9 @@ class DecoderBlock : public Block {
   at::Tensor mlp(const at::Tensor& x) {
     if (config_.fused_linears) {
       const std::vector<at::Tensor> parts = fused_gate_.forward(x).chunk(2, -1);
-      return down_.forward(at::silu(parts[0]) * parts[1]);
+      return down_.forward(kernels::silu_multiply(parts[0], parts[1]));
     }
-    return down_.forward(at::silu(gate_.forward(x)) * up_.forward(x));
+    return down_.forward(kernels::silu_multiply(gate_.forward(x), up_.forward(x)));
   }
 
   DecoderConfig config_;

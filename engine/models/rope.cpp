@@ -180,14 +180,4 @@ RopeTables rope_tables(const RopeConfig& config, int64_t length) {
   return {angle.cos() * scale, angle.sin() * scale};
 }
 
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
-  const int64_t dims = cosine.size(-1);
-  const at::Tensor part = x.narrow(-1, 0, dims);
-  const std::vector<at::Tensor> halves = part.chunk(2, -1);
-  const at::Tensor turned = at::cat({-halves[1], halves[0]}, -1);
-  const at::Tensor rotated = part * cosine.unsqueeze(1) + turned * sine.unsqueeze(1);
-  return dims == x.size(-1) ? rotated
-                            : at::cat({rotated, x.narrow(-1, dims, x.size(-1) - dims)}, -1);
-}
-
 }  // namespace oneshot

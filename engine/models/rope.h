@@ -38,7 +38,4 @@ struct RopeTables {
 /// For positions 0 … length − 1.
 RopeTables rope_tables(const RopeConfig& config, int64_t length);
 
-/// Rotates the first dims of x [B, heads, T, head_dim]; half-split layout.
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
-
 }  // namespace oneshot

@@ -50,11 +50,8 @@ class InputRanges : public BlockWork {
   }
 
  private:
-  void watch(Module& module,
-             const QuantArgs& args,
-             Dtype dtype,
-             size_t samples,
-             InputScales& result) {
+  void watch(
+      Module& module, const QuantArgs& args, Dtype dtype, size_t samples, InputScales& result) {
     watches_.push_back({module.name(), args, dtype, make_observer(args, samples), &result});
     ActivationObserver& observer = *watches_.back().observer;
     hooks_.push_back(module.add_hook(

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/kernels/kernels.h"
 #include "engine/models/registry.h"
 #include "engine/models/rope.h"
 #include "tests/support/expect_error.h"
@@ -112,8 +113,9 @@ TEST(Rope, PartialRotationLeavesTheRest) {
   const RopeConfig rope = read_rope(config, 16, 10000);
   EXPECT_EQ(rope.dims, 8);
   const RopeTables tables = rope_tables(rope, 3);
-  const at::Tensor x = at::arange(48).to(at::kFloat).view({1, 1, 3, 16});
-  const at::Tensor turned = rotate(x, tables.cosine, tables.sine);
+  const at::Tensor x = at::arange(48).to(at::kFloat).view({1, 3, 1, 16});
+  const at::Tensor turned =
+      kernels::rotate_heads(x, tables.cosine, tables.sine).view({1, 3, 1, 16});
   EXPECT_TRUE(turned.narrow(-1, 8, 8).equal(x.narrow(-1, 8, 8)));
   EXPECT_FALSE(turned.narrow(-1, 0, 8).equal(x.narrow(-1, 0, 8)));
 }

@@ -51,6 +51,9 @@ const KernelTable& cpu_kernels() {
       .encode_fp4 = cpu::encode_fp4,
       .pack_int = cpu::pack_int,
       .pack_nibbles = cpu::pack_nibbles,
+      .rms_norm = cpu::rms_norm,
+      .silu_multiply = cpu::silu_multiply,
+      .rotate_heads = cpu::rotate_heads,
   };
   return kTable;
 }

@@ -20,6 +20,9 @@ at::Tensor encode_fp8(const at::Tensor& weight, const at::Tensor& scale, int64_t
 at::Tensor encode_fp4(const at::Tensor& weight, const at::Tensor& scale, int64_t group_size);
 at::Tensor pack_int(const at::Tensor& codes, int bits);
 at::Tensor pack_nibbles(const at::Tensor& codes);
+at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double epsilon);
+at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up);
+at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
 
 /// How the floating-point numbers of a tensor are stored.
 enum class Storage { BFloat16, Float16, Float32 };
@@ -53,6 +56,29 @@ struct PackJob {
   const uint8_t* codes;  // [rows, columns], the low bits count
   uint8_t* bytes;        // [rows, bytes_per_row]
   size_t rows, columns, bytes_per_row;
+};
+
+/// What the steps of a forward pass read and write. Strides are in elements.
+struct NormJob {
+  const void *input, *weight;  // [rows, columns], [columns]
+  void* result;
+  Storage storage;
+  size_t rows, columns;
+  float epsilon;
+};
+struct GateJob {
+  const void *gate, *up;  // [rows, columns]
+  void* result;           // the same, contiguous
+  Storage storage;
+  size_t rows, columns, gate_stride, up_stride;
+};
+struct RotateJob {
+  const void* input;          // [batches, tokens, heads, head_dim]
+  const void *cosine, *sine;  // [tokens, rotated]
+  void* result;               // [batches, heads, tokens, head_dim], contiguous
+  Storage storage;
+  size_t batches, tokens, heads, head_dim, rotated;
+  size_t batch_stride, token_stride, head_stride;
 };
 
 }  // namespace oneshot::kernels::cpu

@@ -17,75 +17,11 @@
 #include <vector>
 
 #include "engine/kernels/cpu/cpu_kernels.h"
+#include "engine/kernels/cpu/float_rows_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace oneshot::kernels::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-// The dtypes: how a number is stored, how a vector of them becomes float32, and how a float32 is
-// rounded to what the dtype can hold (finite numbers, to nearest, ties to even).
-
-struct BFloat16 {
-  using Bits = uint16_t;
-
-  template <class D>
-  static HWY_INLINE hn::Vec<D> load(D df, const Bits* HWY_RESTRICT p) {
-    const hn::Rebind<uint32_t, D> du;
-    const hn::Rebind<uint16_t, D> du16;
-    return hn::BitCast(df, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(du16, p))));
-  }
-
-  template <class D>
-  static HWY_INLINE hn::Vec<D> round(D df, hn::Vec<D> v) {
-    const hn::Rebind<uint32_t, D> du;
-    const auto bits = hn::BitCast(du, v);
-    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-    const auto sum = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
-    return hn::BitCast(df, hn::And(sum, hn::Set(du, 0xFFFF0000)));
-  }
-};
-
-struct Float16 {
-  using Bits = uint16_t;
-
-  template <class D>
-  static HWY_INLINE hn::Vec<D> load(D df, const Bits* HWY_RESTRICT p) {
-    const hn::Rebind<uint16_t, D> du16;
-    const hn::Rebind<hwy::float16_t, D> df16;
-    return hn::PromoteTo(df, hn::BitCast(df16, hn::LoadU(du16, p)));
-  }
-
-  // In integers, because Highway's DemoteTo(float16_t) truncates where the processor has no F16C.
-  // What rounds to above 65504 becomes 65536 or more, not infinity: the encoders clamp it.
-  template <class D>
-  static HWY_INLINE hn::Vec<D> round(D df, hn::Vec<D> v) {
-    const hn::Rebind<uint32_t, D> du;
-    const auto magnitude = hn::Abs(v);
-    const auto bits = hn::BitCast(du, magnitude);
-    const auto odd = hn::And(hn::ShiftRight<13>(bits), hn::Set(du, 1));
-    const auto sum = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x0FFF)));
-    const auto normal = hn::BitCast(df, hn::And(sum, hn::Set(du, 0xFFFFE000)));
-    // Below 2^-14 the step of float16 is 2^-24: the step of float32 from 0.5 to 1.
-    const auto half = hn::Set(df, 0.5f);
-    const auto subnormal = hn::Sub(hn::Add(magnitude, half), half);
-    const auto is_normal = hn::Ge(magnitude, hn::Set(df, 0x1p-14f));
-    return hn::CopySignToAbs(hn::IfThenElse(is_normal, normal, subnormal), v);
-  }
-};
-
-struct Float32 {
-  using Bits = float;
-
-  template <class D>
-  static HWY_INLINE hn::Vec<D> load(D df, const Bits* HWY_RESTRICT p) {
-    return hn::LoadU(df, p);
-  }
-
-  template <class D>
-  static HWY_INLINE hn::Vec<D> round(D /*df*/, hn::Vec<D> v) {
-    return v;
-  }
-};
 
 // Neighbouring groups of one row, `size` numbers each.
 template <class Bits>

@@ -139,6 +139,27 @@ at::Tensor unpack_nibbles(const at::Tensor& bytes) {
   return pairs.flatten(1);
 }
 
+at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double epsilon) {
+  const at::Tensor x = input.to(at::kFloat);
+  const at::Tensor normed = x * at::rsqrt(x.square().mean(-1, true) + epsilon);
+  return weight * normed.to(input.scalar_type());
+}
+
+at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up) {
+  return at::silu(gate) * up;
+}
+
+at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
+  const at::Tensor heads = x.transpose(1, 2);
+  const int64_t dims = cosine.size(-1);
+  const at::Tensor part = heads.narrow(-1, 0, dims);
+  const std::vector<at::Tensor> halves = part.chunk(2, -1);
+  const at::Tensor turned = at::cat({-halves[1], halves[0]}, -1);
+  const at::Tensor rotated = part * cosine.unsqueeze(1) + turned * sine.unsqueeze(1);
+  return dims == x.size(-1) ? rotated
+                            : at::cat({rotated, heads.narrow(-1, dims, x.size(-1) - dims)}, -1);
+}
+
 constexpr KernelTable kReference = {
     .device = "reference",
     .group_absmax = group_absmax,
@@ -150,6 +171,9 @@ constexpr KernelTable kReference = {
     .unpack_int = unpack_int,
     .pack_nibbles = pack_nibbles,
     .unpack_nibbles = unpack_nibbles,
+    .rms_norm = rms_norm,
+    .silu_multiply = silu_multiply,
+    .rotate_heads = rotate_heads,
 };
 
 }  // namespace

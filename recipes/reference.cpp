@@ -16,6 +16,7 @@ Generated from the tables that parse recipes; do not edit. `oneshot schema` prin
 - A recipe is one YAML document. Unknown and duplicate keys are errors, and so are tags, merge keys and tabs in the indentation.
 - A list of texts may be a single text. Booleans are `true` and `false`; whole numbers are plain digits.
 - A path is relative to the recipe's folder, in `--set` to the current one. `--set modifiers.0.iterations=10` changes one value.
+- `extends: base.yaml` builds on another recipe, relative to the file it stands in, through chains of any length. Mappings merge key by key, everything else (lists, `modifiers` too) is replaced; `null` takes out what the base says, so that the default holds again. Each file has its `version`; relative paths start at the folder of the file they stand in; `--set` comes last.
 - Sizes are bytes: `5000000000`, `5GB` (powers of 1000) or `8GiB` (of 1024).
 - Put a regular expression in single quotes: `'re:.*\.mlp\..*'`. It is RE2, matched from the start of the name, open at its end.
 )";

@@ -119,7 +119,7 @@ Recipe parse_recipe(const ParseInput& input,
                     std::span<const ModifierSyntax> modifiers,
                     std::span<const std::string> known_formats) {
   Recipe recipe{.file = input.file};
-  const YamlNode root = read_tree(input);
+  const YamlNode root = read_tree(input, recipe.warnings);
   const auto table = std::make_shared<const Option>(recipe_table(modifiers, known_formats));
   const Folders folders{.recipe = absolute_folder(path(input.file).parent_path()),
                         .command_line = absolute_folder(input.override_folder)};

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <map>
 
+#include "recipes/llm_compressor.h"
 #include "recipes/option_scalar.h"
 #include "recipes/option_text.h"
 #include "recipes/override.h"
@@ -66,10 +67,15 @@ void refuse_tuples(const YamlNode& node) {
   }
 }
 
-YamlNode read_file(const std::string& text, const std::string& file) {
+YamlNode read_file(const std::string& text,
+                   const std::string& file,
+                   std::vector<std::string>& warnings) {
   refuse_markdown(file);
   YamlNode root = parse_yaml(text, file);
   check_is_recipe(root);
+  if (is_llm_compressor(root)) {
+    root = from_llm_compressor(root, warnings);
+  }
   check_language(root);
   return root;
 }
@@ -169,7 +175,10 @@ void refuse_cycle(const std::vector<Link>& chain, const Link& next, const std::s
   }
 }
 
-Link read_base(const ParseInput& input, const std::vector<Link>& chain, const YamlNode& extends) {
+Link read_base(const ParseInput& input,
+               const std::vector<Link>& chain,
+               const YamlNode& extends,
+               std::vector<std::string>& warnings) {
   const path file = (path(extends.file).parent_path() / extends.text).lexically_normal();
   Link next{.file = file.string(), .identity = identity_of(file), .root = {}};
   refuse_cycle(chain, next, extends.where);
@@ -178,18 +187,19 @@ Link read_base(const ParseInput& input, const std::vector<Link>& chain, const Ya
     fail(extends.where,
          "'extends': " + printable(next.file) + " cannot be read; is the path right?");
   }
-  next.root = read_file(*text, next.file);
+  next.root = read_file(*text, next.file, warnings);
   return next;
 }
 
 }  // namespace
 
-YamlNode read_tree(const ParseInput& input) {
+YamlNode read_tree(const ParseInput& input, std::vector<std::string>& warnings) {
   std::vector<Link> chain;
-  chain.push_back({input.file, identity_of(input.file), read_file(input.text, input.file)});
+  chain.push_back(
+      {input.file, identity_of(input.file), read_file(input.text, input.file, warnings)});
   for (YamlNode extends = take_extends(chain[0].root); extends.kind != YamlNode::Kind::Null;
        extends = take_extends(chain.back().root)) {
-    chain.push_back(read_base(input, chain, extends));
+    chain.push_back(read_base(input, chain, extends, warnings));
   }
   YamlNode root = std::move(chain.back().root);
   for (size_t i = chain.size() - 1; i-- > 0;) {

@@ -9,9 +9,9 @@
 
 namespace oneshot::recipes {
 
-/// The tree of the recipe: read, put on top of what it
+/// The tree of the recipe: read, translated where llm-compressor wrote it, put on top of what it
 /// extends, overridden by `--set`. `extends` stands no more in it; every node knows its file.
-/// Throws as parse_recipe.
-YamlNode read_tree(const ParseInput& input);
+/// Adds to `warnings` what was translated and what was left out. Throws as parse_recipe.
+YamlNode read_tree(const ParseInput& input, std::vector<std::string>& warnings);
 
 }  // namespace oneshot::recipes

@@ -11,6 +11,8 @@
 namespace oneshot::recipes {
 namespace {
 
+constexpr size_t kMostPatterns = 100'000;
+
 /// Modules that share a scheme.
 struct Group {
   YamlNode scheme;                // a preset, or a mapping of ours
@@ -251,11 +253,16 @@ std::vector<YamlNode> disjoint_entries(const YamlNode& key,
   const std::vector<Target> targets = ranked_targets(groups, warnings);
   std::vector<std::vector<YamlNode>> of_groups(groups.size());
   std::vector<YamlNode> left = ignore;
+  size_t patterns = 0;  // each entry has those of all before it, so a hostile file could make many
   for (size_t begin = 0, end = 0; begin < targets.size(); begin = end) {
     const size_t group = targets[begin].group;
     std::vector<YamlNode> own;
     for (; end < targets.size() && targets[end].group == group; ++end) {
       own.push_back(targets[end].node);
+    }
+    patterns += own.size() + left.size();
+    if (patterns > kMostPatterns) {
+      fail(key.where, key.text + ": too large: its groups have too many targets");
     }
     of_groups[group].push_back(entry(key, groups[group].scheme, own, left));
     left.insert(left.end(), own.begin(), own.end());

@@ -285,6 +285,17 @@ TEST(LlmCompressor, ALaterGroupTakesATargetFromAnEarlierOne) {
             "recipe.yaml:1:86: target 'Linear' does not count here: a later group names it too");
 }
 
+TEST(LlmCompressor, GroupsThatWouldGrowWithoutBoundAreRefused) {
+  std::string a;
+  std::string b;
+  for (int i = 0; i < 4000; ++i) {
+    (i % 2 == 0 ? a : b) += "'re:" + std::to_string(10'000 + i) + "', ";
+  }
+  EXPECT_EQ(
+      lc_error(stage("scheme: {W4A16: [" + a + "], W8A16: [" + b + "]}")),
+      "2 recipe.yaml:1:33: QuantizationModifier: too large: its groups have too many targets");
+}
+
 TEST(LlmCompressor, OneGroupOfSeveralTargetsIsOneEntry) {
   EXPECT_THAT(selections(parse(stage("scheme: {FP8_DYNAMIC: ['re:.*q', Linear]}, "
                                      "targets: [Linear], ignore: 're:.*head'"))),

@@ -116,7 +116,9 @@ void add_observer(YamlNode& ours,
                   std::vector<std::string>& warnings) {
   const YamlNode* observer =
       override_of_all != nullptr ? override_of_all : arguments.find("observer");
-  const bool is_dynamic = !is_off(arguments.find("dynamic"));
+  const YamlNode* dynamic = arguments.find("dynamic");
+  const bool is_dynamic =
+      dynamic != nullptr && read_boolean(*dynamic, arguments.subject + ": 'dynamic'");
   if (observer != nullptr && observer->text != "memoryless") {  // of dynamic scales in old files
     const std::string_view name = our_observer(*observer, side);
     if (!is_dynamic) {

@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "formats/registry.h"
 #include "modifiers/registry.h"
+#include "recipes/yaml_text.h"
 
 namespace oneshot::cli {
 namespace {
@@ -22,6 +23,22 @@ std::string read_text(const std::filesystem::path& file) {
   std::ostringstream text;
   text << stream.rdbuf();
   return text.str();
+}
+
+/// What a recipe extends: a regular file, of which no more is read than a recipe may have.
+std::optional<std::string> read_base(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) {
+    return std::nullopt;
+  }
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) {
+    return std::nullopt;
+  }
+  std::string text(recipes::kLargestText + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(stream.gcount()));
+  return text;
 }
 
 const ModifierKind& kind_of(const std::string& name) {
@@ -68,6 +85,7 @@ recipes::Recipe read_recipe(const RecipeArguments& arguments) {
   input.file = arguments.recipe.string();
   input.overrides = arguments.overrides;
   input.override_folder = std::filesystem::current_path();
+  input.read_base = read_base;
   std::vector<std::string> format_names;
   for (const FormatEntry& entry : formats()) {
     format_names.emplace_back(entry.name);
@@ -77,6 +95,7 @@ recipes::Recipe read_recipe(const RecipeArguments& arguments) {
 
 Job make_job(const recipes::Recipe& recipe) {
   Job job;
+  job.warnings = recipe.warnings;
   bool needs_calibration = false;
   for (const recipes::ModifierEntry& entry : recipe.modifiers) {
     job.modifiers.push_back(kind_of(entry.name).make(entry, recipe));

@@ -243,8 +243,14 @@ PlanBuilder::PlanBuilder(Plan& plan,
       modifier_(modifier),
       modifier_name_(std::move(modifier_name)) {}
 
-std::vector<Choice> PlanBuilder::select(const Selection& selection) const {
-  return oneshot::select(modifier_name_, selection, modules_);
+std::vector<Choice> PlanBuilder::select(const Selection& selection) {
+  std::vector<Choice> choices = oneshot::select(modifier_name_, selection, modules_);
+  if (selection.allow_unmatched) {
+    for (const std::string& line : unmatched_patterns(modifier_name_, selection, modules_)) {
+      warn(line);
+    }
+  }
+  return choices;
 }
 
 void PlanBuilder::quantize(size_t module,

@@ -88,8 +88,9 @@ class PlanBuilder {
 
   const std::vector<PlannedModule>& modules() const { return plan_.modules; }
 
-  /// One choice a module. See engine/graph/matching.h.
-  std::vector<Choice> select(const Selection& selection) const;
+  /// One choice a module, and a warning for each unmatched pattern that is allowed. See
+  /// engine/graph/matching.h.
+  std::vector<Choice> select(const Selection& selection);
 
   /// The module is quantized. Throws Recipe when another modifier quantizes it already, Unsupported
   /// for a tied lm_head.

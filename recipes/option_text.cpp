@@ -22,6 +22,14 @@ std::string folded(std::string text, Spelling spelling) {
   return text;
 }
 
+std::filesystem::path folder_of(const YamlNode& node, const Folders& folders) {
+  if (node.command_line) {
+    return folders.command_line;
+  }
+  return node.file.empty() ? folders.recipe
+                           : absolute_folder(std::filesystem::path(node.file).parent_path());
+}
+
 [[noreturn]] void refuse_word(const YamlNode& node,
                               const Option& option,
                               const std::string& subject) {
@@ -37,6 +45,11 @@ std::string folded(std::string text, Spelling spelling) {
 }
 
 }  // namespace
+
+std::filesystem::path absolute_folder(const std::filesystem::path& folder) {
+  const auto whole = (std::filesystem::current_path() / folder).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
 
 TextValue read_text(const YamlNode& node, const Option& option, const std::string& subject) {
   if (node.kind != YamlNode::Kind::Scalar) {
@@ -65,7 +78,7 @@ TextValue read_path(const YamlNode& node,
   if (std::count(option.words.begin(), option.words.end(), value.text) > 0) {
     return value;
   }
-  const auto& folder = node.command_line ? folders.command_line : folders.recipe;
+  const std::filesystem::path folder = folder_of(node, folders);
   value.path = (folder / value.text).lexically_normal();
   if (folder != folders.recipe) {
     value.text = value.path.string();  // so that it means the same from the recipe's folder

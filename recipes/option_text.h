@@ -9,11 +9,15 @@
 
 namespace oneshot::recipes {
 
-/// Where relative paths begin: absolute folders.
+/// Where relative paths begin: absolute folders. Those of another file, which the recipe extends,
+/// begin at the folder of that file.
 struct Folders {
   std::filesystem::path recipe;
   std::filesystem::path command_line;
 };
+
+/// A folder as an absolute path without `.`, `..` and a slash at the end; empty: the current one.
+std::filesystem::path absolute_folder(const std::filesystem::path& folder);
 
 /// Any scalar as the text it was written as, so `no` and 128 are texts; where the option has words,
 /// the word that it spells. Throws Recipe for an empty text, an unknown word and what is no scalar.

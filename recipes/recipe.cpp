@@ -3,55 +3,14 @@
 #include <algorithm>
 
 #include "recipes/option_reader.h"
-#include "recipes/override.h"
 #include "recipes/recipe_error.h"
 #include "recipes/recipe_options.h"
+#include "recipes/recipe_tree.h"
 
 namespace oneshot::recipes {
 namespace {
 
 using std::filesystem::path;
-
-const YamlNode* find_key(const YamlNode& mapping, const std::string& name) {
-  const auto key = std::find_if(
-      mapping.keys.begin(), mapping.keys.end(), [&](const YamlNode& k) { return k.text == name; });
-  return key == mapping.keys.end() ? nullptr : &*key;
-}
-
-void check_is_recipe(const YamlNode& root) {
-  if (root.kind == YamlNode::Kind::Null) {
-    fail(root.where, "the recipe is empty: begin with 'version: 1'");
-  }
-  if (root.kind != YamlNode::Kind::Mapping) {
-    fail(root.where, "a recipe is a mapping that begins with 'version: 1', found " + found(root));
-  }
-}
-
-/// Before the tables: another version has other options, and the words of the language that are
-/// not there yet are not misspelt.
-void check_language(const YamlNode& root) {
-  const YamlNode* key = find_key(root, "version");
-  if (key == nullptr) {
-    fail(root.where, "'version' is missing: begin with 'version: 1'");
-  }
-  const YamlNode& version = root.items[static_cast<size_t>(key - root.keys.data())];
-  const bool is_number = version.kind == YamlNode::Kind::Scalar && !version.quoted &&
-                         version.text.find_first_not_of("0123456789") == std::string::npos;
-  if (is_number && version.text != "1") {
-    fail(version.where, "'version' must be 1, found " + found(version));
-  }
-  if (const YamlNode* extends = find_key(root, "extends")) {
-    fail(extends->where, "'extends' is not supported yet: write everything into this recipe");
-  }
-  if (const YamlNode* stages = find_key(root, "stages")) {
-    fail(stages->where, "'stages' is not supported yet: write one recipe for each stage");
-  }
-}
-
-path absolute_folder(const path& folder) {
-  const path whole = (std::filesystem::current_path() / folder).lexically_normal();
-  return whole.has_filename() ? whole : whole.parent_path();
-}
 
 std::optional<path> optional_path(const OptionValues& options, const std::string& name) {
   return options.has(name) ? std::optional(options.path(name)) : std::nullopt;
@@ -159,17 +118,12 @@ EvaluationOptions read_evaluation(const OptionValues& options) {
 Recipe parse_recipe(const ParseInput& input,
                     std::span<const ModifierSyntax> modifiers,
                     std::span<const std::string> known_formats) {
-  YamlNode root = parse_yaml(input.text, input.file);
-  check_is_recipe(root);
-  for (const std::string& assignment : input.overrides) {
-    apply_override(root, assignment);
-  }
-  check_language(root);
+  Recipe recipe{.file = input.file};
+  const YamlNode root = read_tree(input, recipe.warnings);
   const auto table = std::make_shared<const Option>(recipe_table(modifiers, known_formats));
   const Folders folders{.recipe = absolute_folder(path(input.file).parent_path()),
                         .command_line = absolute_folder(input.override_folder)};
 
-  Recipe recipe{.file = input.file};
   recipe.values = read_options(root, table, folders);
   recipe.model = read_model(recipe.values.mapping("model"));
   if (recipe.values.has("calibration")) {

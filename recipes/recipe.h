@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -85,23 +86,30 @@ struct Recipe {
   std::vector<ModifierEntry> modifiers;           // in execution order; at least one
   OutputOptions output;
   std::optional<EvaluationOptions> evaluation;
-  OptionValues values;  // all of the above, as checked: what resolved() writes
+  OptionValues values;                // all of the above, as checked: what resolved() writes
+  std::vector<std::string> warnings;  // what the user should know of how it was read
 
   /// The whole recipe as YAML with every default written out; parsing it in place of the file gives
   /// the same recipe. Paths of the file stand as they were written there, relative ones of the
-  /// command line as absolute ones.
+  /// command line, and of recipes in other folders that it extends, as absolute ones.
   std::string resolved() const;
 };
+
+/// The text of a file that a recipe extends; nothing when it cannot be read. Only kLargestText and
+/// one more byte of it are needed.
+using ReadBase = std::function<std::optional<std::string>(const std::filesystem::path&)>;
 
 struct ParseInput {
   std::string text;
   std::string file;                       // for messages; relative paths start at its folder
   std::vector<std::string> overrides;     // of --set: "modifiers.0.iterations=10"
   std::filesystem::path override_folder;  // where relative paths in those start
+  ReadBase read_base = {};                // unset: no file can be read
 };
 
 /// Throws Recipe, in one line that begins with the position: "recipe.yaml:7:14: …", or
-/// "--set modifiers.0.iteration=10: …". Opens no file.
+/// "--set modifiers.0.iteration=10: …"; Unsupported for what of an llm-compressor recipe is not
+/// there yet. Opens no file but through `read_base`.
 Recipe parse_recipe(const ParseInput& input,
                     std::span<const ModifierSyntax> modifiers,
                     std::span<const std::string> known_formats);

@@ -16,8 +16,19 @@ Generated from the tables that parse recipes; do not edit. `oneshot schema` prin
 - A recipe is one YAML document. Unknown and duplicate keys are errors, and so are tags, merge keys and tabs in the indentation.
 - A list of texts may be a single text. Booleans are `true` and `false`; whole numbers are plain digits.
 - A path is relative to the recipe's folder, in `--set` to the current one. `--set modifiers.0.iterations=10` changes one value.
+- `extends: base.yaml` builds on another recipe, relative to the file it stands in, through chains of any length. Mappings merge key by key, everything else (lists, so `modifiers` too) is replaced; `null` takes out what the base says, so that the default holds again. Each file has its `version`; relative paths start at the folder of the file they stand in; `--set` comes last.
 - Sizes are bytes: `5000000000`, `5GB` (powers of 1000) or `8GiB` (of 1024).
 - Put a regular expression in single quotes: `'re:.*\.mlp\..*'`. It is RE2, matched from the start of the name, open at its end.
+
+## A recipe of llm-compressor's
+
+A file whose keys at the top end in `_stage` is read as what llm-compressor wrote or reads; a warning says what it became.
+
+- Stages and groups are concatenated in the order of the file. `QuantizationModifier` is `quantize` with `allow_unmatched: true`, and each pattern that fits no module is a warning. Its other modifiers, `kv_cache_scheme`, `output_activations`, `actorder`, and observers other than minmax and mse are exit 4.
+- Keys that llm-compressor skips (`args`, `run_type`, notes) are warnings; one that holds modifiers, or is a word of ours, is exit 2.
+- `scheme` is a preset or a mapping of presets to targets; `config_groups` have weights and input_activations. Each of several groups becomes a `quantize`; a module belongs to the group whose target decides: exact name before regular expression (by its text) before class.
+- `--set` and a recipe that `extends` such a file use our names: `--set calibration.dataset=x.jsonl`, `--set modifiers.0.scheme=W8A16`.
+- Regular expressions are RE2: lookaround is exit 2. JSON is YAML and is read; Markdown is not.
 )";
 
 std::string code(const std::string& text) {

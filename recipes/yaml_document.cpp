@@ -72,9 +72,12 @@ void blame_tab(const std::string& text, size_t offset, Positions& positions) {
 
 /// `text` ends with a line feed: only then does a quote that is never closed reach the builder, who
 /// knows where it began.
-YamlNode parse(const std::string& text, Positions positions, bool command_line) {
+YamlNode parse(const std::string& text,
+               Positions positions,
+               const std::string& file,
+               bool command_line) {
   std::istringstream stream(text);
-  TreeBuilder builder(text, positions, command_line);
+  TreeBuilder builder(text, positions, file, command_line);
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
@@ -85,6 +88,7 @@ YamlNode parse(const std::string& text, Positions positions, bool command_line) 
   YamlNode root = builder.take_root();
   if (root.where.empty()) {
     root.where = positions.at(0);
+    root.file = file;
     root.command_line = command_line;
   }
   return root;
@@ -95,14 +99,23 @@ YamlNode parse(const std::string& text, Positions positions, bool command_line) 
 YamlNode parse_yaml(const std::string& text, const std::string& file) {
   const std::string name = printable(file);
   const std::string prepared = prepare_text(text, name) + "\n";
-  return parse(prepared, Positions(prepared, name), false);
+  return parse(prepared, Positions(prepared, name), file, false);
 }
 
 YamlNode parse_yaml_value(const std::string& text, const std::string& where, bool command_line) {
   if (const auto bad = find_bad_byte(text)) {
     fail(where, bad->reason);
   }
-  return parse(text + "\n", Positions(where), command_line);
+  return parse(text + "\n", Positions(where), "", command_line);
+}
+
+std::optional<size_t> find_key(const YamlNode& mapping, std::string_view key) {
+  for (size_t i = 0; i < mapping.keys.size(); ++i) {
+    if (mapping.keys[i].text == key) {
+      return i;
+    }
+  }
+  return std::nullopt;
 }
 
 std::string found(const YamlNode& node) {

@@ -9,8 +9,6 @@
 namespace oneshot::recipes {
 namespace {
 
-constexpr size_t kLargestText = 1 << 20;
-
 struct Character {
   uint32_t code;
   size_t bytes;  // 0: not UTF-8

@@ -7,6 +7,9 @@
 
 namespace oneshot::recipes {
 
+/// The largest text of a recipe, in bytes.
+constexpr size_t kLargestText = 1 << 20;
+
 /// A byte of a text that no recipe may hold.
 struct BadByte {
   size_t offset;

@@ -10,6 +10,7 @@ namespace {
 constexpr size_t kDeepest = 64;
 constexpr size_t kMostNodes = 100'000;
 constexpr size_t kMostBytes = 4 << 20;
+constexpr const char* kTuple = "tag:yaml.org,2002:python/tuple";
 
 /// False when the quoted scalar at `offset` ends with the text: yaml-cpp 0.7 takes the end of the
 /// text for the end of the quote.
@@ -50,7 +51,9 @@ void TreeBuilder::OnDocumentStart(const YAML::Mark& mark) {
 }
 
 void TreeBuilder::OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) {
-  add(make(YamlNode::Kind::Null, mark), anchor);
+  YamlNode node = make(YamlNode::Kind::Null, mark);
+  node.text = written_null(mark);
+  add(std::move(node), anchor);
 }
 
 void TreeBuilder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -99,7 +102,20 @@ size_t TreeBuilder::offset(const YAML::Mark& mark) const {
 }
 
 YamlNode TreeBuilder::make(YamlNode::Kind kind, const YAML::Mark& mark) {
-  return {.kind = kind, .where = positions_.at(offset(mark)), .command_line = command_line_};
+  return {.kind = kind,
+          .where = positions_.at(offset(mark)),
+          .file = file_,
+          .command_line = command_line_};
+}
+
+/// The null as it is written; empty where nothing is: the mark is then that of what follows.
+std::string TreeBuilder::written_null(const YAML::Mark& mark) const {
+  for (const char* word : {"~", "null", "Null", "NULL"}) {
+    if (text_.compare(offset(mark), std::string_view(word).size(), word) == 0) {
+      return word;
+    }
+  }
+  return "";
 }
 
 void TreeBuilder::refuse_tag(const YAML::Mark& mark, const std::string& tag) {
@@ -116,11 +132,15 @@ void TreeBuilder::begin(YamlNode::Kind kind,
                         const YAML::Mark& mark,
                         const std::string& tag,
                         YAML::anchor_t anchor) {
-  refuse_tag(mark, tag);
+  const bool is_tuple = kind == YamlNode::Kind::List && tag == kTuple;
+  if (!is_tuple) {
+    refuse_tag(mark, tag);
+  }
   if (open_.size() == kDeepest) {
     fail(positions_.at(offset(mark)), "nested more than " + std::to_string(kDeepest) + " deep");
   }
   open_.push_back({make(kind, mark), anchor, offset(mark)});
+  open_.back().node.is_tuple = is_tuple;
 }
 
 void TreeBuilder::end() {

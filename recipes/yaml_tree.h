@@ -17,8 +17,8 @@ namespace oneshot::recipes {
 /// Receives the events of one text; every method throws Recipe for what is refused.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(const std::string& text, Positions& positions, bool command_line)
-      : text_(text), positions_(positions), command_line_(command_line) {}
+  TreeBuilder(const std::string& text, Positions& positions, std::string file, bool command_line)
+      : text_(text), positions_(positions), file_(std::move(file)), command_line_(command_line) {}
 
   /// The finished tree; Null when the text holds no document.
   YamlNode take_root() { return std::move(root_); }
@@ -54,6 +54,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   size_t offset(const YAML::Mark& mark) const;
   YamlNode make(YamlNode::Kind kind, const YAML::Mark& mark);
+  std::string written_null(const YAML::Mark& mark) const;
   void refuse_tag(const YAML::Mark& mark, const std::string& tag);
   void begin(YamlNode::Kind kind,
              const YAML::Mark& mark,
@@ -68,6 +69,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   const std::string& text_;
   Positions& positions_;
+  std::string file_;
   bool command_line_;
   int documents_ = 0;
   YamlNode root_;

@@ -25,4 +25,4 @@ fuzz() {  # PARSER SEEDS…
   echo "fuzz: $1 took $(grep -c NEW "build/fuzz/$1.log" || true) new inputs and no failure"
 }
 fuzz safetensors tests/data/fuzz/safetensors
-fuzz recipe tests/data/recipes/valid tests/data/recipes/invalid
+fuzz recipe tests/data/recipes/valid tests/data/recipes/invalid tests/data/recipes/llm_compressor

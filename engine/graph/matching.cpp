@@ -98,11 +98,17 @@ std::string nearest_names(const std::string& pattern, std::span<const ModuleInfo
   return text;
 }
 
+std::string at_pattern(const Pattern& pattern,
+                       const std::string& modifier,
+                       const std::string& text) {
+  return (pattern.where.empty() ? "" : pattern.where + ": ") + modifier + ": " + text;
+}
+
 [[noreturn]] void fail(ErrorCode code,
                        const Pattern& pattern,
                        const std::string& modifier,
                        const std::string& text) {
-  throw Error(code, (pattern.where.empty() ? "" : pattern.where + ": ") + modifier + ": " + text);
+  throw Error(code, at_pattern(pattern, modifier, text));
 }
 
 /// An exact name of a part that holds modules would match none of them: say how to write it.
@@ -147,6 +153,18 @@ bool named_with(const ModuleInfo& module, const std::string& part) {
          });
 }
 
+/// Which modules a pattern fits; those of fp_layers are parts of names.
+std::vector<bool> fits_of(const std::string& key,
+                          const Pattern& pattern,
+                          std::span<const ModuleInfo> modules) {
+  const Matcher matcher(pattern.text);
+  std::vector<bool> fits;
+  for (const ModuleInfo& module : modules) {
+    fits.push_back(key == "fp_layers" ? named_with(module, pattern.text) : matcher.fits(module));
+  }
+  return fits;
+}
+
 /// The first pattern of a list that fits each module: its index, or nothing.
 std::vector<std::optional<size_t>> first_fits(const std::string& modifier,
                                               const std::string& key,
@@ -155,13 +173,10 @@ std::vector<std::optional<size_t>> first_fits(const std::string& modifier,
                                               std::span<const ModuleInfo> modules) {
   std::vector<std::optional<size_t>> fits(modules.size());
   for (size_t p = 0; p < patterns.size(); ++p) {
-    const Matcher matcher(patterns[p].text);
-    bool any = false;
+    const std::vector<bool> is_fit = fits_of(key, patterns[p], modules);
+    const bool any = std::find(is_fit.begin(), is_fit.end(), true) != is_fit.end();
     for (size_t m = 0; m < modules.size(); ++m) {
-      const bool is_fit =
-          key == "fp_layers" ? named_with(modules[m], patterns[p].text) : matcher.fits(modules[m]);
-      any = any || is_fit;
-      if (is_fit && !fits[m]) {
+      if (is_fit[m] && !fits[m]) {
         fits[m] = p;
       }
     }
@@ -245,6 +260,25 @@ std::vector<Choice> select(const std::string& modifier,
     }
   }
   return choices;
+}
+
+std::vector<std::string> unmatched_patterns(const std::string& modifier,
+                                            const Selection& selection,
+                                            std::span<const ModuleInfo> modules) {
+  std::vector<std::string> lines;
+  const auto add = [&](const std::string& key, const std::vector<Pattern>& patterns) {
+    for (const Pattern& pattern : patterns) {
+      const std::vector<bool> fits = fits_of(key, pattern, modules);
+      if (std::find(fits.begin(), fits.end(), true) == fits.end()) {
+        lines.push_back(
+            at_pattern(pattern, modifier, key + " '" + pattern.text + "' matches no module"));
+      }
+    }
+  };
+  add("target", selection.targets.value_or(std::vector<Pattern>{}));
+  add("ignore", selection.ignore);
+  add("fp_layers", selection.fp_layers);
+  return lines;
 }
 
 }  // namespace oneshot

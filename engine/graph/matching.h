@@ -47,4 +47,10 @@ std::vector<Choice> select(const std::string& modifier,
                            const Selection& selection,
                            std::span<const ModuleInfo> modules);
 
+/// One line for each pattern of the selection that fits no module, for `allow_unmatched`, beginning
+/// with its place: "recipe.yaml:7:14: quantize: ignore 'lm_haed' matches no module".
+std::vector<std::string> unmatched_patterns(const std::string& modifier,
+                                            const Selection& selection,
+                                            std::span<const ModuleInfo> modules);
+
 }  // namespace oneshot

@@ -121,6 +121,18 @@ TEST(Matching, UnmatchedPatternsCanBePermitted) {
   EXPECT_TRUE(select("quantize", selection, modules)[1].selected);
 }
 
+TEST(Matching, UnmatchedPatternsAreListed) {
+  Selection selection;
+  selection.targets = {{at("Linear"), at("re:.*q_prj$")}};
+  selection.ignore = {at("lm_haed"), at("lm_head")};
+  selection.fp_layers = {at("layers.99")};
+  EXPECT_THAT(
+      unmatched_patterns("quantize", selection, some_modules()),
+      testing::ElementsAre("recipe.yaml:5:9: quantize: target 're:.*q_prj$' matches no module",
+                           "recipe.yaml:5:9: quantize: ignore 'lm_haed' matches no module",
+                           "recipe.yaml:5:9: quantize: fp_layers 'layers.99' matches no module"));
+}
+
 TEST(Matching, TheNameOfAPartThatHoldsModulesIsNoPattern) {
   Selection selection;
   selection.ignore = {at("vision_model")};

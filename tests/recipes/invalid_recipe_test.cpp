@@ -38,10 +38,10 @@ TEST(InvalidRecipe, LargerThanOneMiB) {
 
 TEST(InvalidRecipe, LongTextsAreCutInMessages) {
   const std::string option = "version: 1\n" + std::string(1000, 'x') + ": 1\n";
-  EXPECT_EQ(
-      error_of([&] { parse(option); }),
-      "2 recipe.yaml:2:1: unknown option '" + std::string(60, 'x') +
-          "…'; the options are version, model, calibration, modifiers, output and evaluation");
+  EXPECT_EQ(error_of([&] { parse(option); }),
+            "2 recipe.yaml:2:1: unknown option '" + std::string(60, 'x') +
+                "…'; the options are version, extends, model, calibration, modifiers, output and "
+                "evaluation");
 }
 
 TEST(InvalidRecipe, AFolderInItsNameIsKept) {

@@ -105,7 +105,7 @@ TEST(Override, ErrorsStandAtTheArgument) {
       {"output={formats: [], formats: []}", "duplicate key 'formats'"},
       {"output=!!map {}", "a recipe has no tags, found '!!map'"},
       {"version=2", "'version' must be 1, found '2'"},
-      {"extends=base.yaml", "'extends' is not supported yet: write everything into this recipe"},
+      {"extends=base.yaml", "'extends' stands in a recipe, not on the command line"},
       {"samples", "write KEY=VALUE, such as calibration.samples=128"},
       {"=4", "a word of the key is empty"},
       {"calibration..samples=4", "a word of the key is empty"},

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/evaluate/sampler.h"
+
 namespace oneshot::cli {
 
 /// What `run`, `check` and `plan` share.
@@ -43,10 +45,27 @@ struct EvalArguments {
   bool weight_only = false;
   std::string device = "cpu";
   int threads = 0;
+  std::optional<uint64_t> memory;  // bytes
   bool json = false;
 };
 
 void eval_command(const EvalArguments& arguments);
+
+struct GenerateArguments {
+  std::filesystem::path folder;
+  std::string prompt;
+  std::filesystem::path tokenizer;  // empty: the checkpoint's own
+  int64_t max_tokens = 64;
+  SamplingOptions sampling;
+  bool chat = false;
+  bool weight_only = false;
+  std::string device = "cpu";
+  int threads = 0;
+  std::optional<uint64_t> memory;  // bytes
+  bool json = false;
+};
+
+void generate_command(const GenerateArguments& arguments);
 
 /// what: modifiers, schemes, formats, models or kernels.
 void list_command(const std::string& what);

@@ -3,41 +3,20 @@
 
 #include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/console_listener.h"
 #include "cli/job.h"
 #include "cli/text.h"
+#include "engine/checkpoint/text_file.h"
 #include "engine/checkpoint_model.h"
 #include "engine/error.h"
 #include "engine/evaluate/perplexity.h"
 #include "engine/report.h"
 #include "engine/text/tokenizer.h"
-#include "formats/registry.h"
 
 namespace oneshot::cli {
 namespace {
-
-std::string read_text_file(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream || std::filesystem::is_directory(file)) {
-    throw Error(ErrorCode::Checkpoint,
-                "--text " + file.string() + ": cannot be read; is the path right?");
-  }
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-std::vector<std::unique_ptr<Format>> all_formats() {
-  std::vector<std::unique_ptr<Format>> all;
-  for (const FormatEntry& entry : formats()) {
-    all.push_back(entry.make());
-  }
-  return all;
-}
 
 /// Shows how far the evaluation is.
 class WindowProgress {
@@ -64,7 +43,8 @@ void eval_command(const EvalArguments& arguments) {
       arguments.tokenizer.empty() ? arguments.folder : arguments.tokenizer;
   CheckpointModel model(arguments.folder, all_formats(), arguments.weight_only);
   const Tokenizer tokenizer = Tokenizer::from_folder(tokenizer_folder);
-  const std::vector<int32_t> ids = tokenizer.encode(read_text_file(arguments.text), false);
+  const std::vector<int32_t> ids =
+      tokenizer.encode(read_text_file(arguments.text, "--text"), false);
 
   catch_interrupts();
   PerplexityResult result;

@@ -123,6 +123,14 @@ Job make_job(const recipes::Recipe& recipe) {
   return job;
 }
 
+std::vector<std::unique_ptr<Format>> all_formats() {
+  std::vector<std::unique_ptr<Format>> all;
+  for (const FormatEntry& entry : formats()) {
+    all.push_back(entry.make());
+  }
+  return all;
+}
+
 void check_device(const std::string& device) {
   if (device != "cpu") {
     throw Error(ErrorCode::Unsupported,

@@ -14,6 +14,9 @@ recipes::Recipe read_recipe(const RecipeArguments& arguments);
 /// throws Recipe, or Unsupported for what the language knows and the engine cannot do yet.
 Job make_job(const recipes::Recipe& recipe);
 
+/// Every format that is built in: those that a checkpoint may be in.
+std::vector<std::unique_ptr<Format>> all_formats();
+
 /// throws Unsupported for a device that is not here.
 void check_device(const std::string& device);
 

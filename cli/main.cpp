@@ -18,18 +18,31 @@
 namespace oneshot::cli {
 namespace {
 
-constexpr std::array kCommands{"run", "check", "plan", "eval", "inspect", "list", "schema"};
+constexpr std::array kCommands{
+    "run", "check", "plan", "eval", "generate", "inspect", "list", "schema"};
 
 /// What the subcommands are filled into.
 struct Arguments {
   RecipeArguments recipe;
   RunArguments run;
   EvalArguments eval;
+  GenerateArguments generate;
   std::filesystem::path folder;
   bool json = false;
   bool markdown = false;
   std::string list;
 };
+
+void add_threads(CLI::App& command, int& to) {
+  command.add_option("--threads", to, "threads to use; default: all processors")
+      ->check(CLI::Range(1, 4096));
+}
+
+void add_memory(CLI::App& command, std::optional<uint64_t>& to) {
+  command.add_option("--memory", to, "most memory to use, such as 8GiB")
+      ->transform(CLI::AsSizeValue(true))
+      ->type_name("SIZE");
+}
 
 void add_recipe_options(CLI::App& command, RecipeArguments& to, bool model_required) {
   command.add_option("RECIPE", to.recipe, "the recipe, a YAML file")->required();
@@ -40,11 +53,8 @@ void add_recipe_options(CLI::App& command, RecipeArguments& to, bool model_requi
   command.add_option("--set", to.overrides, "override an option: modifiers.0.group_size=64")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  command.add_option("--threads", to.threads, "threads to use; default: all processors")
-      ->check(CLI::Range(1, 4096));
-  command.add_option("--memory", to.memory, "most memory to use, such as 8GiB")
-      ->transform(CLI::AsSizeValue(true))
-      ->type_name("SIZE");
+  add_threads(command, to.threads);
+  add_memory(command, to.memory);
 }
 
 void add_run(CLI::App& app, Arguments& to) {
@@ -63,6 +73,19 @@ void add_run(CLI::App& app, Arguments& to) {
   run->callback([&to] { run_command(to.recipe, to.run); });
 }
 
+/// What eval and generate share.
+template <class Arguments>
+void add_run_options(CLI::App& command, Arguments& to) {
+  command.add_flag(
+      "--weight-only", to.weight_only, "leave activations as they are, whatever the config says");
+  command.add_option(
+      "--tokenizer", to.tokenizer, "folder of the tokenizer, where it is not the checkpoint's own");
+  command.add_option("--device", to.device, "where to compute: cpu")->capture_default_str();
+  add_threads(command, to.threads);
+  add_memory(command, to.memory);
+  command.add_flag("--json", to.json, "print the result as JSON");
+}
+
 void add_eval(CLI::App& app, EvalArguments& to) {
   CLI::App* eval =
       app.add_subcommand("eval", "measure the perplexity of a checkpoint, quantized or not");
@@ -74,20 +97,40 @@ void add_eval(CLI::App& app, EvalArguments& to) {
   eval->add_option("--sequence-length", to.sequence_length, "tokens of a window")
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
       ->capture_default_str();
-  eval->add_flag(
-      "--weight-only", to.weight_only, "leave activations as they are, whatever the config says");
-  eval->add_option(
-      "--tokenizer", to.tokenizer, "folder of the tokenizer, where it is not the checkpoint's own");
-  eval->add_option("--device", to.device, "where to compute: cpu")->capture_default_str();
-  eval->add_option("--threads", to.threads, "threads to use; default: all processors")
-      ->check(CLI::Range(1, 4096));
-  eval->add_flag("--json", to.json, "print the result as JSON");
+  add_run_options(*eval, to);
   eval->callback([&to] { eval_command(to); });
+}
+
+void add_generate(CLI::App& app, GenerateArguments& to) {
+  CLI::App* generate = app.add_subcommand("generate", "continue a text with a checkpoint");
+  generate->add_option("DIR", to.folder, "folder of a checkpoint")->required();
+  generate->add_option("--prompt", to.prompt, "the text to continue")->required();
+  generate->add_flag("--chat", to.chat, "ask the prompt as a user, through the chat template");
+  generate->add_option("--max-tokens", to.max_tokens, "most tokens to add")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->capture_default_str();
+  generate->add_option("--temperature", to.sampling.temperature, "0: always the likeliest token")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  generate->add_option("--top-k", to.sampling.top_k, "draw from that many of the likeliest; 0: all")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 31))
+      ->capture_default_str();
+  generate
+      ->add_option("--top-p",
+                   to.sampling.top_p,
+                   "draw from as many of the likeliest as have this probability together")
+      ->check(CLI::Range(1e-9, 1.0))
+      ->capture_default_str();
+  generate->add_option("--seed", to.sampling.seed, "the same seed draws the same tokens")
+      ->capture_default_str();
+  add_run_options(*generate, to);
+  generate->callback([&to] { generate_command(to); });
 }
 
 void add_commands(CLI::App& app, Arguments& to) {
   add_run(app, to);
   add_eval(app, to.eval);
+  add_generate(app, to.generate);
   CLI::App* check = app.add_subcommand("check", "check a recipe, and whether it fits a checkpoint");
   add_recipe_options(*check, to.recipe, false);
   check->callback([&to] { check_command(to.recipe); });

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "engine/graph/fake_quantize.h"
 #include "engine/models/registry.h"
@@ -16,6 +18,31 @@ void quantize_input(Module& module, const QuantArgs& args, const InputScales& me
     return fake_quantize(args, measured, input);
   };
 }
+
+/// Gives back the memory of the mapped file once what was read has been decoded.
+class ReadOnce : public TensorSource {
+ public:
+  explicit ReadOnce(const WrittenCheckpoint& checkpoint) : checkpoint_(checkpoint) {}
+  ~ReadOnce() override {
+    for (const std::string& name : read_) {
+      checkpoint_.release(name);
+    }
+  }
+  ReadOnce(const ReadOnce&) = delete;
+  ReadOnce& operator=(const ReadOnce&) = delete;
+
+  std::optional<TensorSpec> spec(const std::string& name) const override {
+    return checkpoint_.spec(name);
+  }
+  at::Tensor read(const std::string& name) const override {
+    read_.push_back(name);
+    return checkpoint_.read(name);
+  }
+
+ private:
+  const WrittenCheckpoint& checkpoint_;
+  mutable std::vector<std::string> read_;
+};
 
 }  // namespace
 
@@ -83,18 +110,57 @@ void CheckpointModel::quantize_caches() {
   }
 }
 
+std::map<std::string, Scheme>::const_iterator CheckpointModel::quantized_by(
+    const std::string& tensor) const {
+  return tensor.ends_with(kWeight)
+             ? quantized_.find(tensor.substr(0, tensor.size() - kWeight.size()))
+             : quantized_.end();
+}
+
 at::Tensor CheckpointModel::load(const std::string& tensor) const {
-  if (tensor.ends_with(kWeight)) {
-    const auto module = quantized_.find(tensor.substr(0, tensor.size() - kWeight.size()));
-    if (module != quantized_.end()) {
-      return dequantize(format_->decode(checkpoint_, module->first, module->second)).to(dtype_);
-    }
+  const ReadOnce source(checkpoint_);
+  if (const auto module = quantized_by(tensor); module != quantized_.end()) {
+    return dequantize(format_->decode(source, module->first, module->second)).to(dtype_);
   }
-  if (!checkpoint_.spec(tensor)) {
+  if (!source.spec(tensor)) {
     throw Error(ErrorCode::Checkpoint,
                 tensor + ": the model needs this tensor, but the checkpoint does not have it");
   }
-  return checkpoint_.read(tensor).to(dtype_);
+  return source.read(tensor).to(dtype_, false, /*copy=*/true);
+}
+
+uint64_t CheckpointModel::loaded_bytes(const std::string& tensor) const {
+  int64_t values = 0;
+  if (const auto module = quantized_by(tensor); module != quantized_.end()) {
+    const PlannedModule was = format_->module(checkpoint_, module->first, module->second);
+    values = was.rows * was.columns;
+  } else if (const auto spec = checkpoint_.spec(tensor)) {
+    values = c10::multiply_integers(spec->shape);
+  }
+  return static_cast<uint64_t>(values) * c10::elementSize(dtype_);
+}
+
+ModelBytes CheckpointModel::bytes() const {
+  ModelBytes bytes;
+  for (const WrittenFile& file : checkpoint_.files()) {
+    bytes.stored += file.bytes;
+  }
+  const auto add_part = [&](const std::vector<std::string>& modules) {
+    uint64_t part = 0;
+    for (const std::string& module : modules) {
+      for (const char* end : {".weight", ".bias"}) {
+        const uint64_t tensor = loaded_bytes(module + end);
+        part += tensor;
+        bytes.largest_tensor = std::max(bytes.largest_tensor, tensor);
+      }
+    }
+    bytes.loaded += part;
+    bytes.largest_part = std::max(bytes.largest_part, part);
+  };
+  for (const std::vector<std::string>& part : graph_->module_names()) {
+    add_part(part);
+  }
+  return bytes;
 }
 
 }  // namespace oneshot

@@ -3,13 +3,21 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
-#include <span>
 
 #include "engine/graph/model_graph.h"
 #include "engine/written_checkpoint.h"
 
 namespace oneshot {
+
+/// Bytes of a model.
+struct ModelBytes {
+  uint64_t stored = 0;          // its weight files
+  uint64_t loaded = 0;          // all its weights in float32
+  uint64_t largest_part = 0;    // the embedding, a block or the head in float32: loaded at a time
+  uint64_t largest_tensor = 0;  // in float32
+};
 
 class CheckpointModel {
  public:
@@ -23,6 +31,9 @@ class CheckpointModel {
                   at::ScalarType dtype = at::kFloat);
 
   ModelGraph& graph() { return *graph_; }
+  const nlohmann::json& config() const { return checkpoint_.config(); }
+  /// throws Checkpoint when a quantized module is damaged.
+  ModelBytes bytes() const;
   /// In the dtype that is computed in. Valid as long as this object.
   const Weights& weights() const { return weights_; }
   /// Name of the format; empty for a plain checkpoint.
@@ -32,7 +43,9 @@ class CheckpointModel {
   void choose_format(std::vector<std::unique_ptr<Format>> formats);
   void quantize_activations();
   void quantize_caches();
+  std::map<std::string, Scheme>::const_iterator quantized_by(const std::string& tensor) const;
   at::Tensor load(const std::string& tensor) const;
+  uint64_t loaded_bytes(const std::string& tensor) const;
 
   WrittenCheckpoint checkpoint_;
   at::ScalarType dtype_;

@@ -53,4 +53,9 @@ at::Tensor WrittenCheckpoint::read(const std::string& name) const {
   return scratch.empty() ? tensor : tensor.clone();  // mapped bytes live as long as the file
 }
 
+void WrittenCheckpoint::release(const std::string& name) const {
+  const Place& place = places_.at(name);
+  files_[place.file]->release(place.offset, specs_[place.spec].bytes());
+}
+
 }  // namespace oneshot

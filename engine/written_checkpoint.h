@@ -33,6 +33,8 @@ class WrittenCheckpoint : public TensorSource {
 
   std::optional<TensorSpec> spec(const std::string& name) const override;
   at::Tensor read(const std::string& name) const override;
+  /// Gives back the memory of a tensor that was read; its values stay valid.
+  void release(const std::string& name) const;
 
  private:
   struct Place {

@@ -57,6 +57,20 @@ Module* ModelGraph::find(const std::string& name) {
   return parts_.head && parts_.head->name() == name ? parts_.head.get() : nullptr;
 }
 
+std::vector<std::vector<std::string>> ModelGraph::module_names() {
+  std::vector<std::vector<std::string>> parts{{parts_.embedding}};
+  for (const auto& block : parts_.blocks) {
+    std::vector<std::string>& names = parts.emplace_back();
+    for (Module* module : block->modules()) {
+      names.push_back(module->name());
+    }
+  }
+  if (parts_.head) {
+    parts.push_back({parts_.head->name()});
+  }
+  return parts;
+}
+
 at::Tensor ModelGraph::embed(const at::Tensor& ids, const Weights& weights) const {
   const at::Tensor table = weights.load(parts_.embedding + ".weight");
   if (ids.numel() > 0 &&
@@ -99,6 +113,22 @@ at::Tensor ModelGraph::hidden_states(const TextBatch& batch,
       seen(i, hidden);
     }
   }
+  return normed(hidden, weights);
+}
+
+at::Tensor ModelGraph::next_hidden_states(const at::Tensor& ids,
+                                          const Weights& weights,
+                                          TextCache& cache) {
+  cache.blocks.resize(block_count());
+  at::Tensor hidden = embed(ids, weights);
+  BlockContext context = this->context({ids, {}, cache.tokens}, hidden.scalar_type());
+  for (size_t i = 0; i < block_count(); ++i) {
+    block(i).load(weights);
+    context.cache = &cache.blocks[i];
+    hidden = block(i).forward(hidden, context);
+    block(i).unload();
+  }
+  cache.tokens += ids.size(1);
   return normed(hidden, weights);
 }
 

@@ -10,14 +10,16 @@
 #include <vector>
 
 #include "engine/graph/layers.h"
+#include "engine/graph/text_cache.h"
 
 namespace oneshot {
 
-/// What all blocks of a forward pass share.
+/// What all blocks of a forward pass share, but for the cache.
 struct BlockContext {
-  at::Tensor cosine, sine;   // [1, T, rotated dims], in the dtype of the hidden states
-  at::Tensor mask;           // additive, [B or 1, 1, T, T]; undefined: plain causal
-  at::Tensor windowed_mask;  // of blocks with a sliding window; undefined: as `mask`
+  at::Tensor cosine, sine;      // [1, T, rotated dims], in the dtype of the hidden states
+  at::Tensor mask;              // additive, [B or 1, 1, T, seen]; undefined: plain causal
+  at::Tensor windowed_mask;     // of blocks with a sliding window; undefined: as `mask`
+  BlockCache* cache = nullptr;  // of the block that computes; null: it keeps nothing
 };
 
 /// Where the keys and values of an attention pass that a cache would keep, [B, heads, T, head dim].
@@ -52,8 +54,9 @@ struct FoldablePair {
 
 /// Token ids and which of them are padding.
 struct TextBatch {
-  at::Tensor ids;   // int64 [B, T]
-  at::Tensor mask;  // int64 [B, T], 1: a token, 0: padding; undefined: no padding
+  at::Tensor ids;     // int64 [B, T]
+  at::Tensor mask;    // int64 [B, first + T], 1: a token, 0: padding; undefined: no padding
+  int64_t first = 0;  // tokens that came before these, which a cache holds
 };
 
 class ModelGraph {
@@ -65,6 +68,9 @@ class ModelGraph {
     std::unique_ptr<Module> norm;
     std::unique_ptr<Module> head;  // null: tied to the embedding
     std::vector<FoldablePair> foldable;
+    int64_t longest_text = 0;                               // tokens; 0: not known
+    int64_t starts_over_after = 0;                          // tokens, see below; 0: never
+    std::function<uint64_t(int64_t tokens)> working_bytes;  // see below
     std::function<BlockContext(const TextBatch& batch, at::ScalarType dtype)> context;
   };
   explicit ModelGraph(Parts parts);
@@ -75,8 +81,23 @@ class ModelGraph {
   /// where the head is tied to the embedding.
   Block& tail() { return *tail_; }
   const std::vector<FoldablePair>& foldable() const { return parts_.foldable; }
+  /// Tokens that a text may have; 0: not known.
+  int64_t longest_text() const { return parts_.longest_text; }
+  /// What a block holds at most, in float32, while it computes a text of that many tokens.
+  uint64_t working_bytes(int64_t tokens) const {
+    return parts_.working_bytes ? parts_.working_bytes(tokens) : 0;
+  }
+  /// True when a text that grows to `tokens` must be read anew from its start, because what a cache
+  /// keeps of it holds for shorter texts only.
+  bool must_start_over(const TextCache& cache, int64_t tokens) const {
+    const int64_t limit = parts_.starts_over_after;
+    return cache.tokens > 0 && cache.tokens <= limit && tokens > limit;
+  }
+
   /// A module of a block, or the head; null when there is none of that name.
   Module* find(const std::string& name);
+  /// The names of what is loaded at a time: the embedding, each block, the head where it has one.
+  std::vector<std::vector<std::string>> module_names();
 
   BlockContext context(const TextBatch& batch, at::ScalarType dtype) const {
     return parts_.context(batch, dtype);
@@ -95,6 +116,10 @@ class ModelGraph {
   at::Tensor hidden_states(const TextBatch& batch,
                            const Weights& weights,
                            const BlockOutput& seen = {});
+
+  /// The same for the next tokens, ids [B, T], of a text that `cache` holds so far; the cache is
+  /// empty at its start, and grows. Not past a length at which it must start over.
+  at::Tensor next_hidden_states(const at::Tensor& ids, const Weights& weights, TextCache& cache);
 
  private:
   Parts parts_;

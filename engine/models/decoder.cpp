@@ -2,52 +2,19 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-#include <limits>
-
 #include "engine/kernels/kernels.h"
+#include "engine/models/attention.h"
 
 namespace oneshot {
 namespace {
 
-/// Largest negative number of a dtype: what masked scores are set to.
-double lowest(at::ScalarType dtype) {
-  switch (dtype) {
-    case at::kBFloat16:
-      return std::numeric_limits<c10::BFloat16>::lowest();
-    case at::kHalf:
-      return std::numeric_limits<c10::Half>::lowest();
-    default:
-      return std::numeric_limits<float>::lowest();
+/// Adds the keys and values of new tokens to those that a cache holds, and gives back all of them.
+void remember(BlockCache& cache, at::Tensor& key, at::Tensor& value) {
+  if (cache.key.defined()) {
+    key = at::cat({cache.key, key}, 2);
+    value = at::cat({cache.value, value}, 2);
   }
-}
-
-/// Additive mask [B or 1, 1, T, T]: 0 where a token may look, else the lowest number.
-at::Tensor additive_mask(const TextBatch& batch, int64_t window, at::ScalarType dtype) {
-  const int64_t length = batch.ids.size(1);
-  const at::Tensor position = at::arange(length, at::kLong);
-  const at::Tensor distance = position.unsqueeze(1) - position.unsqueeze(0);  // [T, T], query − key
-  at::Tensor allowed = distance >= 0;
-  if (window > 0) {
-    allowed = allowed.logical_and(distance < window);
-  }
-  allowed = allowed.view({1, 1, length, length});
-  if (batch.mask.defined()) {
-    allowed =
-        allowed.logical_and(batch.mask.to(at::kBool).view({batch.mask.size(0), 1, 1, length}));
-  }
-  return at::zeros(allowed.sizes(), dtype).masked_fill(allowed.logical_not(), lowest(dtype));
-}
-
-/// Attention step by step. The fused kernels of LibTorch lose the gradient of rows that are masked
-/// whole (left padding): lowest + log(T) is lowest again.
-at::Tensor masked_attention(const at::Tensor& query,
-                            const at::Tensor& key,
-                            const at::Tensor& value,
-                            const at::Tensor& mask) {
-  const double scale = 1 / std::sqrt(static_cast<double>(query.size(-1)));
-  const at::Tensor scores = at::matmul(query, key.transpose(-1, -2)) * scale + mask;
-  return at::matmul(at::softmax(scores, -1, at::kFloat).to(value.scalar_type()), value);
+  cache = {key, value};
 }
 
 class DecoderBlock : public Block {
@@ -139,16 +106,12 @@ class DecoderBlock : public Block {
         rotated_heads(projected.key, config_.key_value_heads, key_norm_, context));
     at::Tensor value =
         value_state_.forward(split_heads(projected.value, config_.key_value_heads).transpose(1, 2));
-    const int64_t shared = config_.heads / config_.key_value_heads;
-    if (shared > 1) {
-      key = key.repeat_interleave(shared, 1);
-      value = value.repeat_interleave(shared, 1);
+    if (context.cache != nullptr) {
+      remember(*context.cache, key, value);
     }
     const bool own_window = windowed_ && context.windowed_mask.defined();
-    const at::Tensor& mask = own_window ? context.windowed_mask : context.mask;
-    const at::Tensor mixed = mask.defined() ? masked_attention(query, key, value, mask)
-                                            : at::scaled_dot_product_attention(
-                                                  query, key, value, std::nullopt, 0.0, true);
+    const at::Tensor mixed =
+        attend(query, key, value, own_window ? context.windowed_mask : context.mask);
     return output_.forward(mixed.transpose(1, 2).reshape({x.size(0), x.size(1), -1}));
   }
 
@@ -174,7 +137,8 @@ BlockContext make_context(const DecoderConfig& config,
                           const TextBatch& batch,
                           at::ScalarType dtype) {
   const int64_t length = batch.ids.size(1);
-  const RopeTables tables = rope_tables(config.rope, length);
+  const int64_t seen = batch.first + length;
+  const RopeTables tables = rope_tables(config.rope, batch.first, length);
   BlockContext context;
   context.cosine = tables.cosine.to(dtype);
   context.sine = tables.sine.to(dtype);
@@ -182,13 +146,24 @@ BlockContext make_context(const DecoderConfig& config,
   if (masked.mask.defined() && masked.mask.ne(0).all().item<bool>()) {
     masked.mask = at::Tensor();
   }
-  if (masked.mask.defined()) {
-    context.mask = additive_mask(masked, 0, dtype);
+  if (masked.mask.defined() || (batch.first > 0 && length > 1)) {
+    context.mask = attention_mask(masked, 0, dtype);
   }
-  if (config.window > 0 && length > config.window) {
-    context.windowed_mask = additive_mask(masked, config.window, dtype);
+  if (config.window > 0 && seen > config.window) {
+    context.windowed_mask = attention_mask(masked, config.window, dtype);
   }
   return context;
+}
+
+/// Hidden states, heads before and after their rotation, and the inner values of the MLP; scores,
+/// where a window needs them one by one.
+uint64_t working_bytes(const DecoderConfig& config, int64_t tokens) {
+  const int64_t heads = (config.heads + 2 * config.key_value_heads) * config.head_dim;
+  int64_t floats = 6 * config.hidden_size + 5 * heads + 4 * config.intermediate_size;
+  if (config.window > 0 && tokens > config.window) {
+    floats += 3 * config.heads * tokens;
+  }
+  return static_cast<uint64_t>(floats) * static_cast<uint64_t>(tokens) * sizeof(float);
 }
 
 std::vector<FoldablePair> foldable_of(const DecoderConfig& config, const std::string& block) {
@@ -226,6 +201,9 @@ std::unique_ptr<ModelGraph> make_decoder(const DecoderConfig& config) {
   if (!config.tied_head) {
     parts.head = std::make_unique<Linear>(config.head, false);
   }
+  parts.longest_text = longest_text(config.rope);
+  parts.starts_over_after = starts_over_after(config.rope);
+  parts.working_bytes = [config](int64_t tokens) { return working_bytes(config, tokens); };
   parts.context = [config](const TextBatch& batch, at::ScalarType dtype) {
     return make_context(config, batch, dtype);
   };

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -172,12 +173,26 @@ RopeConfig read_rope(const json& model, int64_t head_dim, double default_theta) 
   return config;
 }
 
-RopeTables rope_tables(const RopeConfig& config, int64_t length) {
-  const at::Tensor positions = at::arange(length, at::kLong).to(at::kFloat);
-  const at::Tensor half = at::outer(positions, frequencies(config, length));  // [T, dims / 2]
-  const at::Tensor angle = at::cat({half, half}, -1).unsqueeze(0);            // [1, T, dims]
+RopeTables rope_tables(const RopeConfig& config, int64_t first, int64_t length) {
+  const int64_t end = first + length;
+  const at::Tensor positions = at::arange(first, end, at::kLong).to(at::kFloat);
+  const at::Tensor half = at::outer(positions, frequencies(config, end));  // [T, dims / 2]
+  const at::Tensor angle = at::cat({half, half}, -1).unsqueeze(0);         // [1, T, dims]
   const double scale = attention_scale(config);
   return {angle.cos() * scale, angle.sin() * scale};
+}
+
+int64_t longest_text(const RopeConfig& config) {
+  if (config.type == RopeType::Default || config.type == RopeType::Llama3 ||
+      config.type == RopeType::LongRope) {
+    return config.max_positions;
+  }
+  const double stretched = static_cast<double>(config.original_positions) * config.factor;
+  return std::max(config.max_positions, static_cast<int64_t>(stretched));
+}
+
+int64_t starts_over_after(const RopeConfig& config) {
+  return config.type == RopeType::LongRope ? config.original_positions : 0;
 }
 
 }  // namespace oneshot

@@ -35,7 +35,16 @@ struct RopeTables {
   at::Tensor cosine, sine;  // float32 [1, T, dims], scaled
 };
 
-/// For positions 0 … length − 1.
-RopeTables rope_tables(const RopeConfig& config, int64_t length);
+/// For positions first … first + length − 1 of a text that has been read up to there: dynamic and
+/// longrope scaling depend on where it ends.
+RopeTables rope_tables(const RopeConfig& config, int64_t first, int64_t length);
+
+/// Tokens that a text may have: the model's positions, stretched where the scaling says so.
+int64_t longest_text(const RopeConfig& config);
+
+/// The text length past which keys that were rotated before it no longer fit (longrope changes all
+/// angles there); 0: there is none. Keys of the dynamic scaling stay as they were rotated, as
+/// Transformers leaves them.
+int64_t starts_over_after(const RopeConfig& config);
 
 }  // namespace oneshot

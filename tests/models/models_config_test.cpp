@@ -89,7 +89,7 @@ TEST(Rope, BothGenerationsOfConfigsAreRead) {
 
 TEST(Rope, LinearScalingDividesTheAngle) {
   RopeConfig rope{.type = RopeType::Linear, .theta = 10000, .dims = 4, .factor = 4};
-  const RopeTables tables = rope_tables(rope, 9);
+  const RopeTables tables = rope_tables(rope, 0, 9);
   EXPECT_NEAR(tables.cosine[0][8][0].item<double>(), std::cos(2.0), 1e-6);
   EXPECT_NEAR(tables.sine[0][8][1].item<double>(), std::sin(8 / 100.0 / 4), 1e-6);
   EXPECT_NEAR(
@@ -101,10 +101,32 @@ TEST(Rope, DynamicScalingStartsWhereTheModelsLengthEnds) {
       .type = RopeType::Dynamic, .theta = 10000, .dims = 4, .factor = 2, .max_positions = 8};
   RopeConfig plain = rope;
   plain.type = RopeType::Default;
-  EXPECT_TRUE(rope_tables(rope, 8).cosine.equal(rope_tables(plain, 8).cosine));
+  EXPECT_TRUE(rope_tables(rope, 0, 8).cosine.equal(rope_tables(plain, 0, 8).cosine));
   // 16 tokens: theta · (2 · 16 / 8 − 1)^(4 / 2) = 90000.
   plain.theta = 90000;
-  EXPECT_TRUE(at::allclose(rope_tables(rope, 16).sine, rope_tables(plain, 16).sine, 1e-5, 1e-6));
+  EXPECT_TRUE(
+      at::allclose(rope_tables(rope, 0, 16).sine, rope_tables(plain, 0, 16).sine, 1e-5, 1e-6));
+}
+
+TEST(Rope, TablesStartWhereTheTextGoesOn) {
+  const RopeConfig rope{.type = RopeType::Linear, .theta = 10000, .dims = 4, .factor = 4};
+  const RopeTables whole = rope_tables(rope, 0, 9);
+  EXPECT_TRUE(rope_tables(rope, 7, 2).sine.equal(whole.sine.narrow(1, 7, 2)));
+}
+
+TEST(Rope, ScalingTellsHowLongATextMayBe) {
+  RopeConfig rope{.type = RopeType::Default, .factor = 4, .max_positions = 64};
+  rope.original_positions = 64;
+  EXPECT_EQ(longest_text(rope), 64);
+  EXPECT_EQ(starts_over_after(rope), 0);
+  rope.type = RopeType::Dynamic;
+  EXPECT_EQ(longest_text(rope), 256);
+  rope.type = RopeType::Yarn;
+  rope.original_positions = 16;
+  EXPECT_EQ(longest_text(rope), 64);
+  rope.type = RopeType::LongRope;
+  EXPECT_EQ(longest_text(rope), 64);
+  EXPECT_EQ(starts_over_after(rope), 16);
 }
 
 TEST(Rope, PartialRotationLeavesTheRest) {
@@ -112,7 +134,7 @@ TEST(Rope, PartialRotationLeavesTheRest) {
   config["partial_rotary_factor"] = 0.5;
   const RopeConfig rope = read_rope(config, 16, 10000);
   EXPECT_EQ(rope.dims, 8);
-  const RopeTables tables = rope_tables(rope, 3);
+  const RopeTables tables = rope_tables(rope, 0, 3);
   const at::Tensor x = at::arange(48).to(at::kFloat).view({1, 3, 1, 16});
   const at::Tensor turned =
       kernels::rotate_heads(x, tables.cosine, tables.sine).view({1, 3, 1, 16});

@@ -92,6 +92,39 @@ TEST_P(TextModel, BlocksAndLogitsAreThoseOfTheReference) {
   expect_close(graph_->logits(normed, weights), expected_["out.logits"], seen, "logits");
 }
 
+TEST_P(TextModel, ATextReadPieceByPieceGivesTheSameLogits) {
+  const c10::InferenceMode inference;
+  const Weights weights = weights_of(checkpoint_);
+  const at::Tensor whole = batch().mask.all(1).nonzero().squeeze(1);  // rows without padding
+  ASSERT_GT(whole.size(0), 0);
+  const at::Tensor ids = batch().ids.index_select(0, whole);
+  const at::Tensor expected = expected_["out.logits"].index_select(0, whole);
+  const int64_t length = ids.size(1);
+  const bool is_longrope = GetParam() == std::string("phi3_longrope_long");
+  TextCache cache;
+  int64_t restarts = 0;
+  for (int64_t end = 5; end <= length; end += end == 5 ? 6 : 1) {
+    if (graph_->must_start_over(cache, end)) {
+      cache = {};
+      ++restarts;
+    }
+    const int64_t first = cache.tokens;
+    const at::Tensor piece = ids.narrow(1, first, end - first);
+    const at::Tensor found =
+        graph_->logits(graph_->next_hidden_states(piece, weights, cache), weights);
+    if (is_longrope && end <= 16) {
+      continue;  // the reference read 20 tokens at once, with the angles of long texts
+    }
+    const int64_t compared = is_longrope ? 1 : end - first;
+    expect_close(found.narrow(1, found.size(1) - compared, compared),
+                 expected.narrow(1, end - compared, compared),
+                 {},
+                 "up to token " + std::to_string(end));
+  }
+  EXPECT_EQ(cache.tokens, length);
+  EXPECT_EQ(restarts, is_longrope ? 1 : 0);
+}
+
 TEST_P(TextModel, GradientsAreThoseOfTheReference) {
   const std::string name = checkpoint_.config()["_grad_block"];
   Block* block = nullptr;

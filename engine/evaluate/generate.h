@@ -1,0 +1,40 @@
+// Continuing a text, token by token.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "engine/evaluate/sampler.h"
+#include "engine/graph/model_graph.h"
+
+namespace oneshot {
+
+struct GenerationOptions {
+  int64_t max_tokens = 64;  // new ones, 1 or more
+  SamplingOptions sampling;
+  std::vector<int32_t> end_tokens;  // any of them ends the text
+};
+
+enum class StopReason { EndToken, MaxTokens, LongestText };
+
+struct Generation {
+  std::vector<int32_t> ids;  // new ones, without the end token
+  StopReason stopped_by = StopReason::MaxTokens;
+};
+
+/// Continues a prompt. on_token sees every new token as it comes; false ends with Interrupted.
+/// throws Checkpoint for a prompt without tokens, one longer than the model's longest text, or with
+/// an id outside its vocabulary; and when the model computes what is no number.
+Generation generate(ModelGraph& model,
+                    const Weights& weights,
+                    std::span<const int32_t> prompt,
+                    const GenerationOptions& options,
+                    const std::function<bool(int32_t id)>& on_token = {});
+
+/// Weights that stay in memory once they are loaded, as long as all that stay have at most that
+/// many bytes; the others are loaded anew each time. Each is loaded by one thread at a time.
+Weights kept_weights(Weights weights, uint64_t bytes);
+
+}  // namespace oneshot

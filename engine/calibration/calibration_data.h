@@ -18,6 +18,7 @@ struct DatasetRequest {
   std::optional<int64_t> samples;    // exactly so many; nothing: a share of what is left
   std::optional<std::string> field;  // of a row; nothing: see dataset_row.h
   DatasetFormat format = DatasetFormat::Auto;
+  std::string where;  // in the recipe, for messages
 };
 
 /// What becomes of rows with fewer tokens than a sample.

@@ -35,7 +35,7 @@ DatasetSampler::DatasetSampler(const DatasetRequest& dataset,
     : dataset_(dataset),
       request_(request),
       tokenizer_(tokenizer),
-      file_(dataset.path, dataset.format, request.where),
+      file_(dataset.path, dataset.format, dataset.where),
       order_(order_of(file_.size(), request)) {
   if (request.short_samples == ShortSamples::Pack) {
     separator_ = tokenizer.end_of_text();

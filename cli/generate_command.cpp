@@ -13,6 +13,7 @@
 #include "engine/evaluate/generate.h"
 #include "engine/evaluation_memory.h"
 #include "engine/text/chat_template.h"
+#include "engine/text/end_tokens.h"
 #include "engine/text/special_tokens.h"
 #include "engine/text/text_stream.h"
 
@@ -32,12 +33,8 @@ std::string as_chat(const std::filesystem::path& folder, const std::string& prom
                     ": has no chat template; leave out --chat, or say where one is "
                     "with --tokenizer");
   }
-  nlohmann::json context{{"add_generation_prompt", true}};
-  for (const char* token : {"bos_token", "eos_token"}) {
-    if (const auto text = special_token(folder, token)) {
-      context[token] = *text;
-    }
-  }
+  nlohmann::json context = special_tokens(folder);
+  context["add_generation_prompt"] = true;
   return chat->render(nlohmann::json::array({{{"role", "user"}, {"content", prompt}}}), context);
 }
 

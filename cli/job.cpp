@@ -77,6 +77,19 @@ std::vector<std::string> format_names(const recipes::Recipe& recipe) {
   return {*defaults.begin()};
 }
 
+DatasetFormat dataset_format(const std::string& name) {
+  return name == "json"    ? DatasetFormat::Json
+         : name == "jsonl" ? DatasetFormat::JsonLines
+         : name == "text"  ? DatasetFormat::Text
+                           : DatasetFormat::Auto;
+}
+
+ShortSamples short_samples(recipes::ShortRows rows) {
+  return rows == recipes::ShortRows::Pad    ? ShortSamples::Pad
+         : rows == recipes::ShortRows::Pack ? ShortSamples::Pack
+                                            : ShortSamples::Drop;
+}
+
 }  // namespace
 
 recipes::Recipe read_recipe(const RecipeArguments& arguments) {
@@ -116,9 +129,10 @@ Job make_job(const recipes::Recipe& recipe) {
   }
   job.cast = recipe.model.dtype;
   job.shard_size = static_cast<uint64_t>(recipe.output.shard_size);
-  if (recipe.calibration) {
-    job.seed = static_cast<int64_t>(recipe.calibration->seed);
+  if (needs_calibration) {
+    job.calibration = calibration_request(recipe);
   }
+  job.tokenizer = recipe.model.tokenizer.value_or("");
   job.resolved_recipe = recipe.resolved();
   return job;
 }
@@ -129,6 +143,35 @@ std::vector<std::unique_ptr<Format>> all_formats() {
     all.push_back(entry.make());
   }
   return all;
+}
+
+std::optional<CalibrationRequest> calibration_request(const recipes::Recipe& recipe) {
+  if (!recipe.calibration) {
+    return std::nullopt;
+  }
+  const recipes::CalibrationOptions& options = *recipe.calibration;
+  CalibrationRequest request;
+  for (const recipes::DatasetOptions& dataset : options.datasets) {
+    request.datasets.push_back({dataset.path,
+                                dataset.samples,
+                                dataset.field,
+                                dataset_format(dataset.format),
+                                dataset.where});
+  }
+  request.samples = options.samples;
+  request.sequence_length = options.sequence_length;
+  request.seed = options.seed;
+  request.shuffle = options.shuffle;
+  if (options.short_rows) {
+    request.short_samples = short_samples(*options.short_rows);
+  }
+  request.special_tokens = options.special_tokens;
+  request.chat_template = options.chat_template;
+  request.extra_data_dir = options.extra_data_dir;
+  request.template_file = options.template_file;
+  request.allow_fewer = options.allow_fewer;
+  request.where = options.where;
+  return request;
 }
 
 void check_device(const std::string& device) {

@@ -6,7 +6,9 @@
 #include <unordered_map>
 
 #include "engine/checkpoint_model.h"
+#include "engine/error.h"
 #include "engine/kernels/processor.h"
+#include "engine/models/config_reader.h"
 
 namespace oneshot {
 namespace {
@@ -39,6 +41,7 @@ class Calibration {
       return !listener_.cancelled();
     };
     run_calibration(pass);
+    check_all_were_reached();
     return std::move(results_);
   }
 
@@ -49,6 +52,16 @@ class Calibration {
       return entry.second->dtype == Dtype::F32;
     });
     return exact ? at::kFloat : at::kBFloat16;
+  }
+
+  void check_all_were_reached() const {
+    for (const auto& [name, module] : watched_) {
+      if (!results_.inputs.contains(name)) {
+        throw Error(ErrorCode::Unsupported,
+                    name + ": needs calibration, but the model's forward pass does not reach it; "
+                           "add it to ignore");
+      }
+    }
   }
 
   /// What each modifier has to see of a block, by the modifier's index.
@@ -89,6 +102,26 @@ class Calibration {
 };
 
 }  // namespace
+
+CalibrationData load_job_data(const Job& job, const SourceCheckpoint& source) {
+  if (!job.calibration) {
+    return {};
+  }
+  const std::filesystem::path folder = job.tokenizer.empty() ? source.folder() : job.tokenizer;
+  std::optional<Tokenizer> tokenizer;
+  if (!job.tokenizer.empty() || std::filesystem::exists(folder / "tokenizer.json")) {
+    tokenizer = Tokenizer::from_folder(folder);
+  }
+  const nlohmann::json& config = source.config();
+  const ConfigReader reader(config.contains("text_config") ? config["text_config"] : config,
+                            "config.json");
+  CalibratedModel model;
+  model.tokenizer = tokenizer ? &*tokenizer : nullptr;
+  model.tokenizer_folder = folder;
+  model.vocabulary_size = reader.required_size("vocab_size");
+  model.longest_sequence = reader.integer("max_position_embeddings", INT64_MAX);
+  return load_calibration(*job.calibration, model);
+}
 
 bool needs_calibration(const Plan& plan) {
   return !plan.caches.empty() ||

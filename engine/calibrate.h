@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <span>
 
+#include "engine/calibration/calibration_data.h"
 #include "engine/modifier.h"
+#include "engine/oneshot.h"
 #include "engine/plan.h"
 #include "engine/run_listener.h"
 
@@ -25,6 +27,10 @@ bool needs_calibration(const Plan& plan);
 /// The dtype that a model is run in while it is calibrated: bfloat16 where the processor has
 /// instructions for it and the model is kept in it, else float32.
 at::ScalarType calibration_dtype(const Plan& plan);
+
+/// The rows of a job's calibration data; none when it has no calibration. Throws what
+/// load_calibration and the tokenizer throw.
+CalibrationData load_job_data(const Job& job, const SourceCheckpoint& source);
 
 /// Throws what the runner and the modifiers throw, and Interrupted when the listener cancels.
 CalibrationResults calibrate(const CalibrateRequest& request, RunListener& listener);

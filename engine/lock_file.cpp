@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "engine/calibrate.h"
 #include "engine/checkpoint/sha256.h"
 #include "engine/kernels/kernel_table.h"
 #include "engine/version.h"
@@ -31,6 +32,10 @@ json decisions_json(const Plan& plan) {
                                         {"rule", module.rule}};
     }
   }
+  for (const PlannedCache& cache : plan.caches) {
+    decisions[cache.attention] = {{"becomes", "scales of keys and values"},
+                                  {"rule", "kv_cache_scheme"}};
+  }
   for (const PlannedTensor& tensor : plan.kept) {
     const std::string dtype(dtype_name(tensor.dtype));
     const bool cast = tensor.dtype != tensor.source->dtype;
@@ -45,6 +50,7 @@ json decisions_json(const Plan& plan) {
 json make_lock(const Job& job,
                const SourceCheckpoint& source,
                const Plan& plan,
+               const CalibrationData& data,
                bool hash_contents) {
   json formats = json::array();
   for (const auto& format : job.formats) {
@@ -53,11 +59,12 @@ json make_lock(const Job& job,
   return {
       {"engine_version", kEngineVersion},
       {"recipe_sha256", sha256_hex(job.resolved_recipe)},
-      {"calibration_sha256", nullptr},
-      {"seed", job.seed ? json(*job.seed) : json(nullptr)},
+      {"calibration_sha256", job.calibration ? json(data.sha256) : json(nullptr)},
+      {"seed", job.calibration ? json(job.calibration->seed) : json(nullptr)},
       {"device", "cpu"},
       {"instruction_set", kernels::cpu_instruction_set()},
-      {"compute_dtype", "as the weight"},
+      {"compute_dtype",
+       job.calibration ? c10::toString(calibration_dtype(plan)) : "as the weight"},
       {"formats", formats},
       {"source", source_json(source, hash_contents)},
       {"config_sha256", sha256_file_hex(source.folder() / "config.json")},

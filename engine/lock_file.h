@@ -11,10 +11,11 @@ namespace oneshot {
 
 inline constexpr const char* kLockFile = "oneshot.lock.json";
 
-/// Known before the run. `hash_contents` reads all weight files.
+/// Known before the run. data: empty when there is no calibration. `hash_contents` reads all weight files.
 nlohmann::json make_lock(const Job& job,
                          const SourceCheckpoint& source,
                          const Plan& plan,
+                         const CalibrationData& data,
                          bool hash_contents);
 
 /// The lock of an existing output; nothing when the folder has none that can be read.

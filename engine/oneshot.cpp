@@ -2,12 +2,14 @@
 
 #include <chrono>
 
+#include "engine/calibrate.h"
 #include "engine/checkpoint/file_io.h"
 #include "engine/checkpoint/small_file.h"
 #include "engine/checkpoint/work_folder.h"
 #include "engine/error.h"
 #include "engine/kernels/kernel_table.h"
 #include "engine/lock_file.h"
+#include "engine/models/registry.h"
 #include "engine/stream.h"
 
 namespace oneshot {
@@ -116,8 +118,33 @@ Plan plan_job(const Job& job,
   request.shard_size = job.shard_size;
   request.threads = threads;
   request.memory = memory;
+  if (job.calibration) {
+    request.samples = job.calibration->samples;
+    request.sequence_length = job.calibration->sequence_length;
+    make_model(source.config());  // refuses what cannot be run before anything is read
+  }
   return make_plan(request);
 }
+
+namespace {
+
+CalibrateRequest calibrate_request(const Job& job,
+                                   const Plan& plan,
+                                   const fs::path& model,
+                                   const WorkFolder& work,
+                                   const CalibrationData& data) {
+  CalibrateRequest request;
+  request.plan = &plan;
+  for (const auto& modifier : job.modifiers) {
+    request.modifiers.push_back(modifier.get());
+  }
+  request.model = model;
+  request.folder = work.staging();
+  request.rows = data.rows;
+  return request;
+}
+
+}  // namespace
 
 Report run_job(const Job& job, const RunOptions& options, RunListener& listener) {
   const auto start = Clock::now();
@@ -131,7 +158,10 @@ Report run_job(const Job& job, const RunOptions& options, RunListener& listener)
   report.left_out_files = source.left_out_files();
   listener.on_plan(plan);
 
-  const nlohmann::json lock = make_lock(job, source, plan, options.hash_contents);
+  const CalibrationData data = load_job_data(job, source);
+  report.warnings.insert(report.warnings.end(), data.warnings.begin(), data.warnings.end());
+  report.samples = data.rows.size();
+  const nlohmann::json lock = make_lock(job, source, plan, data, options.hash_contents);
   report.up_to_date = is_up_to_date(options, lock);
   report.output = fs::absolute(options.output).string();
   if (report.up_to_date) {
@@ -140,7 +170,15 @@ Report run_job(const Job& job, const RunOptions& options, RunListener& listener)
   WorkFolder work(options.output, options.model);
   report.phase_seconds["plan"] = seconds_since(start);
 
+  const auto calibration_start = Clock::now();
+  CalibrationResults calibrated;
+  if (job.calibration) {
+    calibrated = calibrate(calibrate_request(job, plan, options.model, work, data), listener);
+    report.phase_seconds["calibration"] = seconds_since(calibration_start);
+  }
+
   StreamRequest stream;
+  stream.calibrated = &calibrated;
   stream.plan = &plan;
   stream.source = &source;
   for (const auto& modifier : job.modifiers) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/calibration/calibration_data.h"
 #include "engine/format.h"
 #include "engine/modifier.h"
 #include "engine/report.h"
@@ -21,7 +22,8 @@ struct Job {
       formats;                          // one: straight into the output; several: sub-folders
   std::optional<Dtype> cast;            // `model.dtype`
   uint64_t shard_size = 5'000'000'000;  // bytes of tensor data in a file
-  std::optional<int64_t> seed;          // of the calibration
+  std::optional<CalibrationRequest> calibration;
+  std::filesystem::path tokenizer;      // folder; empty: the model's own
   std::string resolved_recipe;          // YAML, every default filled in
   std::vector<std::string> warnings;    // about the recipe
 };

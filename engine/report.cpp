@@ -36,6 +36,7 @@ nlohmann::json report_json(const Report& report) {
       {"left", report.left},
       {"bytes_before", report.bytes_before},
       {"bytes_after", report.bytes_after},
+      {"calibration_samples", report.samples},
       {"seconds", report.seconds},
       {"phase_seconds", report.phase_seconds},
       {"peak_memory_bytes", report.peak_memory_bytes},

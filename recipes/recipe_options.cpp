@@ -27,19 +27,25 @@ std::vector<Option> dataset_options() {
        .type = OptionType::Path,
        .required = true,
        .example = "path: pile-10k.jsonl",
-       .description = "The file."},
+       .description = "JSON lines (.jsonl, .ndjson): a row a line. JSON (.json): a list of "
+                      "rows, or an object with one list. Text (.txt, .md): the whole file is "
+                      "one row. A folder: each .txt and .md file directly in it is a row."},
       {.name = "samples",
        .type = OptionType::Int,
        .minimum = 1,
        .example = "samples: 128",
-       .description = "How many of the samples come from this file."},
+       .description = "How many of the samples come from this file. Unset: an equal share of "
+                      "what the others leave."},
       {.name = "field",
        .example = "field: text",
-       .description = "The field of a row that holds the text."},
+       .description = "The field of a row that holds the text, the messages or the token ids. "
+                      "Unset: the first of input_ids, messages, conversations, text that is "
+                      "there; a row may also be a bare text."},
       {.name = "format",
        .fallback = "auto",
        .words = {"auto", "json", "jsonl", "text"},
-       .description = "How the file is written. auto: by the end of its name."},
+       .description = "How the file is written. auto: by the end of its name; a .json may hold "
+                      "JSON lines."},
   };
 }
 
@@ -50,7 +56,8 @@ std::vector<Option> calibration_options() {
        .required = true,
        .fields = dataset_options(),
        .example = "dataset: pile-10k.jsonl",
-       .description = "What the model is calibrated on: a file, or a list of several."},
+       .description = "What the model is calibrated on: a file, a folder of texts, or a list of "
+                      "several, which are joined and shuffled."},
       {.name = "samples",
        .type = OptionType::Int,
        .fallback = "512",
@@ -60,7 +67,7 @@ std::vector<Option> calibration_options() {
        .type = OptionType::Int,
        .fallback = "512",
        .minimum = 1,
-       .description = "Tokens of a sample; longer ones are cut."},
+       .description = "Tokens of a sample; longer rows are cut."},
       {.name = "seed",
        .type = OptionType::Int,
        .fallback = "42",
@@ -69,24 +76,27 @@ std::vector<Option> calibration_options() {
       {.name = "shuffle",
        .type = OptionType::Bool,
        .fallback = "true",
-       .description = "Take the samples in random order; false: the first ones."},
+       .description = "Take the rows in numpy's random order of the seed; false: in the order "
+                      "of the file. A row whose last token fills more than half of it is left "
+                      "out."},
       {.name = "short",
        .words = {"drop", "pad", "pack"},
        .example = "short: pad",
-       .description =
-           "What becomes of rows with fewer tokens: drop them, pad them (masked), or pack "
-           "several into one sample. Unset: drop text, pad rows with an image."},
+       .description = "What becomes of rows with fewer tokens: drop them; pad them (masked); or "
+                      "pack: the tokens of all rows, the tokenizer's eos_token between them, "
+                      "are cut into samples. Unset: drop text, pad rows with an image."},
       {.name = "special_tokens",
        .type = OptionType::Bool,
        .fallback = "false",
-       .description = "Let the tokenizer add its special tokens to a text."},
+       .description = "Let the tokenizer add its special tokens to a text. Conversations have "
+                      "those of their template only."},
       {.name = "chat_template",
        .type = OptionType::Path,
        .fallback = "auto",
        .words = {"auto", "none"},
        .example = "chat_template: chat_template.jinja",
-       .description = "How conversations become text: auto, the model's own template; none; or a "
-                      "template file."},
+       .description = "How conversations become text: auto, the model's own template; none, the "
+                      "messages joined by line breaks; or a template file."},
       {.name = "extra_data_dir",
        .type = OptionType::Path,
        .example = "extra_data_dir: images",

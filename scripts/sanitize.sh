@@ -26,3 +26,6 @@ fuzz() {  # PARSER SEEDS…
 }
 fuzz safetensors tests/data/fuzz/safetensors
 fuzz recipe tests/data/recipes/valid tests/data/recipes/invalid tests/data/recipes/llm_compressor
+fuzz tokenizer tests/data/fuzz/tokenizer
+fuzz chat_template tests/data/text/chat/templates
+fuzz dataset tests/data/fuzz/dataset

@@ -1,91 +1,41 @@
 #include "engine/text/special_tokens.h"
 
-#include <limits>
-
 #include "engine/checkpoint/json_file.h"
-#include "engine/error.h"
+#include "engine/text/component.h"
 
 namespace oneshot {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
-constexpr const char* kEndTokenId = "eos_token_id";
-
-int32_t read_id(const json& value, const std::string& file) {
-  if (!value.is_number_integer() || value.get<int64_t>() < 0 ||
-      value.get<int64_t>() > std::numeric_limits<int32_t>::max()) {
-    throw Error(ErrorCode::Checkpoint,
-                file + ": eos_token_id must be a token id or a list of them, found " +
-                    value.dump().substr(0, 80));
-  }
-  return value.get<int32_t>();
-}
-
-/// The ids that a config names; nothing when it names none.
-std::vector<int32_t> named_ids(const json& config, const std::string& file) {
-  std::vector<int32_t> ids;
-  const auto found = config.find(kEndTokenId);
-  if (found == config.end() || found->is_null()) {
-    return ids;
-  }
-  if (!found->is_array()) {
-    return {read_id(*found, file)};
-  }
-  for (const json& id : *found) {
-    ids.push_back(read_id(id, file));
-  }
-  return ids;
-}
-
-std::vector<int32_t> ids_of_model(const EndTokenSources& sources) {
-  const std::filesystem::path file = sources.model / "generation_config.json";
-  if (std::filesystem::exists(file)) {
-    std::vector<int32_t> ids = named_ids(read_json_object(file), file.string());
-    if (!ids.empty()) {
-      return ids;
-    }
-  }
-  std::vector<int32_t> ids = named_ids(*sources.config, "config.json");
-  const auto text_part = sources.config->find("text_config");
-  if (ids.empty() && text_part != sources.config->end() && text_part->is_object()) {
-    ids = named_ids(*text_part, "config.json: text_config");
-  }
-  return ids;
+/// The file, or an empty object when it is not there.
+Json read_optional(const std::filesystem::path& file) {
+  return std::filesystem::exists(file) ? read_json_object(file) : Json::object();
 }
 
 }  // namespace
 
-std::optional<std::string> special_token(const std::filesystem::path& folder,
-                                         const std::string& key) {
-  const std::filesystem::path file = folder / "tokenizer_config.json";
-  if (!std::filesystem::exists(file)) {
-    return std::nullopt;
-  }
-  const json config = read_json_object(file);
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) {
-    return std::nullopt;
-  }
-  const json content = found->is_object() ? found->value("content", json()) : *found;
-  if (!content.is_string()) {
-    throw Error(
-        ErrorCode::Checkpoint,
-        file.string() + ": " + key + " must be a text, found " + found->dump().substr(0, 80));
-  }
-  return content.get<std::string>();
-}
-
-std::vector<int32_t> end_tokens(const EndTokenSources& sources, const Tokenizer& tokenizer) {
-  std::vector<int32_t> ids = ids_of_model(sources);
-  if (ids.empty()) {
-    const std::optional<std::string> token = special_token(sources.tokenizer, "eos_token");
-    const std::optional<int32_t> id = token ? tokenizer.id_of(*token) : std::nullopt;
-    if (id) {
-      ids.push_back(*id);
+nlohmann::ordered_json special_tokens(const std::filesystem::path& folder) {
+  nlohmann::ordered_json named = nlohmann::ordered_json::object();
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    const std::filesystem::path file = folder / name;
+    const Json json = read_optional(file);
+    const Component config(json, file.string(), "");
+    for (const char* key : {"bos_token",
+                            "eos_token",
+                            "unk_token",
+                            "sep_token",
+                            "pad_token",
+                            "cls_token",
+                            "mask_token"}) {
+      if (!config.has(key) || named.contains(key)) {
+        continue;
+      }
+      const bool is_object = config.value(key).is_object();  // {"content": "<s>", …}
+      named[key] = is_object ? config.part(key)->text("content") : config.text(key);
     }
   }
-  return ids;
+  return named;
 }
 
 }  // namespace oneshot

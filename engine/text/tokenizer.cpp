@@ -1,5 +1,7 @@
 #include "engine/text/tokenizer.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "engine/checkpoint/json_file.h"
@@ -46,12 +48,19 @@ struct Tokenizer::Parts {
   BytePairModel model;
   AddedTokens added;
 
+  /// The ids of a text without special tokens, or its first ones: at least `enough` of them.
+  std::vector<int32_t> ids_of(std::string_view text, size_t enough) const;
+
   /// A stretch between two added tokens that were found in the raw text.
-  void append_ids(std::string_view raw, bool at_start, std::vector<int32_t>& ids) const;
+  void append_ids(std::string_view raw,
+                  bool at_start,
+                  size_t enough,
+                  std::vector<int32_t>& ids) const;
 };
 
 void Tokenizer::Parts::append_ids(std::string_view raw,
                                   bool at_start,
+                                  size_t enough,
                                   std::vector<int32_t>& ids) const {
   const std::string text = normalizer(std::string(raw));
   for (const Segment& segment : added.in_normalized_text().split(text)) {
@@ -64,10 +73,30 @@ void Tokenizer::Parts::append_ids(std::string_view raw,
     pieces.ranges = {{0, pieces.text.size()}};
     pieces.at_start = at_start && segment.range.begin == 0;
     pre_tokenizer(pieces);
-    for (size_t i = 0; i < pieces.ranges.size(); ++i) {
+    for (size_t i = 0; i < pieces.ranges.size() && ids.size() < enough; ++i) {
       model.append_ids(pieces[i], ids);
     }
   }
+}
+
+std::vector<int32_t> Tokenizer::Parts::ids_of(std::string_view text, size_t enough) const {
+  if (const auto invalid = first_invalid_byte(text)) {
+    throw Error(ErrorCode::Checkpoint,
+                "the text to tokenize is not valid UTF-8 at byte " + std::to_string(*invalid));
+  }
+  std::vector<int32_t> ids;
+  for (const Segment& segment : added.in_raw_text().split(text)) {
+    if (ids.size() >= enough) {
+      break;
+    }
+    if (segment.id) {
+      ids.push_back(*segment.id);
+    } else {
+      const Range& range = segment.range;
+      append_ids(text.substr(range.begin, range.end - range.begin), range.begin == 0, enough, ids);
+    }
+  }
+  return ids;
 }
 
 Tokenizer::Tokenizer(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
@@ -82,19 +111,28 @@ Tokenizer Tokenizer::from_json(const nlohmann::json& json, const std::string& fi
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
-  if (const auto invalid = first_invalid_byte(text)) {
+  std::vector<int32_t> ids = parts_->ids_of(text, std::numeric_limits<size_t>::max());
+  if (add_special_tokens) {
+    parts_->post_processor(ids);
+  }
+  return ids;
+}
+
+std::vector<int32_t> Tokenizer::encode_first(std::string_view text,
+                                             bool add_special_tokens,
+                                             int64_t longest) const {
+  std::vector<int32_t> special;
+  if (add_special_tokens) {
+    parts_->post_processor(special);
+  }
+  const auto room = static_cast<size_t>(longest);
+  if (special.size() > room) {
     throw Error(ErrorCode::Checkpoint,
-                "the text to tokenize is not valid UTF-8 at byte " + std::to_string(*invalid));
+                "the tokenizer adds " + std::to_string(special.size()) +
+                    " special tokens to a text that may have " + std::to_string(longest));
   }
-  std::vector<int32_t> ids;
-  for (const Segment& segment : parts_->added.in_raw_text().split(text)) {
-    if (segment.id) {
-      ids.push_back(*segment.id);
-    } else {
-      const Range& range = segment.range;
-      parts_->append_ids(text.substr(range.begin, range.end - range.begin), range.begin == 0, ids);
-    }
-  }
+  std::vector<int32_t> ids = parts_->ids_of(text, room - special.size());
+  ids.resize(std::min(ids.size(), room - special.size()));
   if (add_special_tokens) {
     parts_->post_processor(ids);
   }

@@ -1,7 +1,7 @@
 // Text to token ids and back, as a checkpoint's tokenizer.json says.
 // The ids and the text are those of the library `tokenizers` of Hugging Face on the same file.
 // Goals: every part of the file is honoured or refused by name. Non-goals: training, offsets,
-// padding, truncation, pairs of texts, model types other than BPE.
+// padding, pairs of texts, model types other than BPE.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,13 @@ class Tokenizer {
   /// it. Added tokens are found in the text itself, special ones too.
   /// throws Checkpoint when the text is not valid UTF-8, naming the byte.
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens) const;
+
+  /// The first ids of a text, at most `longest`; special tokens count and are never cut off.
+  /// As the library truncates on the right.
+  /// throws as encode() does, and Checkpoint when the special tokens alone are more than `longest`.
+  std::vector<int32_t> encode_first(std::string_view text,
+                                    bool add_special_tokens,
+                                    int64_t longest) const;
 
   /// The text of ids; bytes that are not valid UTF-8 become U+FFFD. Ids without a token, such as
   /// those that pad a model's vocabulary, give nothing.

@@ -58,8 +58,9 @@ class Calibration {
     for (const auto& [name, module] : watched_) {
       if (!results_.inputs.contains(name)) {
         throw Error(ErrorCode::Unsupported,
-                    name + ": needs calibration, but the model's forward pass does not reach it; "
-                           "add it to ignore");
+                    name +
+                        ": needs calibration, but the model's forward pass does not reach it; "
+                        "add it to ignore");
       }
     }
   }

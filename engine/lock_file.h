@@ -11,7 +11,8 @@ namespace oneshot {
 
 inline constexpr const char* kLockFile = "oneshot.lock.json";
 
-/// Known before the run. data: empty when there is no calibration. `hash_contents` reads all weight files.
+/// Known before the run. data: empty when there is no calibration. `hash_contents` reads all weight
+/// files.
 nlohmann::json make_lock(const Job& job,
                          const SourceCheckpoint& source,
                          const Plan& plan,

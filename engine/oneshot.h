@@ -23,9 +23,9 @@ struct Job {
   std::optional<Dtype> cast;            // `model.dtype`
   uint64_t shard_size = 5'000'000'000;  // bytes of tensor data in a file
   std::optional<CalibrationRequest> calibration;
-  std::filesystem::path tokenizer;      // folder; empty: the model's own
-  std::string resolved_recipe;          // YAML, every default filled in
-  std::vector<std::string> warnings;    // about the recipe
+  std::filesystem::path tokenizer;    // folder; empty: the model's own
+  std::string resolved_recipe;        // YAML, every default filled in
+  std::vector<std::string> warnings;  // about the recipe
 };
 
 struct RunOptions {

@@ -17,6 +17,7 @@ constexpr size_t kMostPatterns = 100'000;
 struct Group {
   YamlNode scheme;                // a preset, or a mapping of ours
   std::vector<YamlNode> targets;  // empty: not written
+  YamlNode beside;                // a mapping of further options
 };
 
 /// A target of one of several groups.
@@ -63,12 +64,6 @@ void refuse_settings(const PeerArguments& arguments) {
   }
 }
 
-void refuse_kv_cache_scheme(const PeerArguments& arguments) {
-  if (arguments.find("kv_cache_scheme") != nullptr) {
-    arguments.refuse("kv_cache_scheme", "is not supported yet", ErrorCode::Unsupported);
-  }
-}
-
 PeerObservers read_observers(const PeerArguments& arguments) {
   PeerObservers observers{arguments.find("weight_observer"), arguments.find("input_observer")};
   const YamlNode* output = arguments.find("output_observer");
@@ -105,8 +100,8 @@ void add_preset(const YamlNode& name,
                 const YamlNode& targets,
                 const PeerObservers& observers,
                 std::vector<Group>& groups) {
-  refuse_preset(name, observers);
-  groups.push_back({name, read_targets(targets, printable(name.text, 60))});
+  groups.push_back(
+      {name, read_targets(targets, printable(name.text, 60)), options_of_preset(name, observers)});
 }
 
 void add_config_group(const YamlNode& name,
@@ -124,7 +119,8 @@ void add_config_group(const YamlNode& name,
   if (!targets) {
     fail(name.where, subject + ": 'targets' is missing: add it, such as targets: [Linear]");
   }
-  groups.push_back({std::move(scheme), read_targets(value.items[*targets], subject)});
+  groups.push_back(
+      {std::move(scheme), read_targets(value.items[*targets], subject), mapping_at(value)});
 }
 
 /// `targets` counts beside one preset only; its default is written out by llm-compressor.
@@ -149,8 +145,7 @@ std::vector<Group> read_groups(const PeerArguments& arguments, std::vector<std::
     arguments.refuse("config_groups", "stands beside 'scheme': write one or the other");
   }
   if (scheme != nullptr && scheme->kind != YamlNode::Kind::Mapping) {
-    refuse_preset(*scheme, observers);
-    groups.push_back({*scheme, {}});
+    groups.push_back({*scheme, {}, options_of_preset(*scheme, observers)});
     if (targets != nullptr) {
       groups.back().targets = read_targets(*targets, arguments.subject);
     }
@@ -225,11 +220,14 @@ std::vector<Target> ranked_targets(const std::vector<Group>& groups,
 }
 
 YamlNode entry(const YamlNode& key,
-               YamlNode scheme,
+               const Group& group,
                std::vector<YamlNode> targets,
                std::vector<YamlNode> ignore) {
   YamlNode options = mapping_at(key);
-  add_item(options, "scheme", std::move(scheme));
+  add_item(options, "scheme", group.scheme);
+  for (size_t i = 0; i < group.beside.keys.size(); ++i) {
+    add_item(options, group.beside.keys[i].text, group.beside.items[i]);
+  }
   if (!targets.empty()) {
     const YamlNode first = targets.front();
     add_item(options, "targets", list_at(first, std::move(targets)));
@@ -264,7 +262,7 @@ std::vector<YamlNode> disjoint_entries(const YamlNode& key,
     if (patterns > kMostPatterns) {
       fail(key.where, key.text + ": too large: its groups have too many targets");
     }
-    of_groups[group].push_back(entry(key, groups[group].scheme, own, left));
+    of_groups[group].push_back(entry(key, groups[group], own, left));
     left.insert(left.end(), own.begin(), own.end());
   }
   std::vector<YamlNode> entries;
@@ -281,14 +279,19 @@ std::vector<YamlNode> quantize_entries(const YamlNode& key,
                                        std::vector<std::string>& warnings) {
   const PeerArguments peer = peer_arguments(arguments, key.text, known_arguments());
   refuse_settings(peer);
-  refuse_kv_cache_scheme(peer);
-  const std::vector<Group> groups = read_groups(peer, warnings);
+  std::vector<Group> groups = read_groups(peer, warnings);
+  if (const YamlNode* caches = peer.find("kv_cache_scheme")) {
+    // Keys and values belong to the whole model: the first entry has them.
+    add_item(groups.front().beside,
+             "kv_cache_scheme",
+             cache_scheme(*caches, peer.subject + ": 'kv_cache_scheme'", warnings));
+  }
   std::vector<YamlNode> ignore;
   if (const YamlNode* node = peer.find("ignore")) {
     ignore = peer_texts(*node, peer.subject + ": 'ignore'");
   }
   if (groups.size() == 1) {
-    return {entry(key, groups[0].scheme, groups[0].targets, ignore)};
+    return {entry(key, groups[0], groups[0].targets, ignore)};
   }
   return disjoint_entries(key, groups, ignore, warnings);
 }

@@ -200,21 +200,41 @@ YamlNode scheme_of_group(const YamlNode& group,
   return scheme;
 }
 
-void refuse_preset(const YamlNode& preset, const PeerObservers& observers) {
+YamlNode options_of_preset(const YamlNode& preset, const PeerObservers& observers) {
   if (preset.text == "UNQUANTIZED" || preset.text == "unquantized") {
     fail(preset.where,
          "the preset 'UNQUANTIZED' is not supported: put its targets into 'ignore'",
          ErrorCode::Unsupported);
   }
-  for (const auto& [node, side] :
-       {std::pair{observers.weights, Side::Weights}, std::pair{observers.input, Side::Input}}) {
-    if (node != nullptr && our_observer(*node, side) != "minmax") {
-      fail(node->where,
-           "the observer " + in_quotes(node->text) +
-               " beside a preset is not supported: write the scheme as config_groups",
-           ErrorCode::Unsupported);
+  YamlNode options = mapping_at(preset);
+  const auto add = [&options](const YamlNode* node, Side side, const char* option) {
+    const std::string name(node != nullptr ? our_observer(*node, side) : "minmax");
+    if (name != "minmax") {
+      add_item(options, option, scalar_at(*node, name));
     }
+  };
+  add(observers.weights, Side::Weights, "weight_observer");
+  add(observers.input, Side::Input, "input_observer");
+  return options;
+}
+
+YamlNode cache_scheme(const YamlNode& node,
+                      const std::string& subject,
+                      std::vector<std::string>& warnings) {
+  const YamlNode ours = our_arguments(node, subject, Side::Input, nullptr, warnings);
+  const auto is = [&ours](const char* key, const char* text, bool by_default) {
+    const auto at = find_key(ours, key);
+    return at ? ours.items[*at].text == text : by_default;
+  };
+  const bool is_fp8 = is("bits", "8", true) && is("type", "float", false) &&
+                      is("strategy", "tensor", true) && is("symmetric", "true", true) &&
+                      is("dynamic", "false", true) && is("observer", "minmax", true);
+  if (!is_fp8) {
+    fail(node.where,
+         subject + ": only symmetric static floats of 8 bits per tensor are supported",
+         ErrorCode::Unsupported);
   }
+  return scalar_at(node, "FP8");
 }
 
 }  // namespace oneshot::recipes

@@ -23,8 +23,13 @@ YamlNode scheme_of_group(const YamlNode& group,
                          const PeerObservers& observers,
                          std::vector<std::string>& warnings);
 
-/// Throws Unsupported for a preset that quantizes nothing, and when an observer beside a preset is
-/// another than the preset's own.
-void refuse_preset(const YamlNode& preset, const PeerObservers& observers);
+/// The options beside a preset: a mapping of weight_observer and input_observer where they are not
+/// the preset's own. Throws Unsupported for a preset that quantizes nothing.
+YamlNode options_of_preset(const YamlNode& preset, const PeerObservers& observers);
+
+/// Our word for a kv_cache_scheme, at its place: FP8. Throws Unsupported for another.
+YamlNode cache_scheme(const YamlNode& node,
+                      const std::string& subject,
+                      std::vector<std::string>& warnings);
 
 }  // namespace oneshot::recipes

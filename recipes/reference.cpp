@@ -24,7 +24,7 @@ Generated from the tables that parse recipes; do not edit. `oneshot schema` prin
 
 A file whose keys at the top end in `_stage` is read as what llm-compressor wrote or reads; a warning says what it became.
 
-- Stages and groups are concatenated in the order of the file. `QuantizationModifier` is `quantize` with `allow_unmatched: true`, and each pattern that fits no module is a warning. Its other modifiers, `kv_cache_scheme`, `output_activations`, `actorder`, and observers other than minmax and mse are exit 4.
+- Stages and groups are concatenated in the order of the file. `QuantizationModifier` is `quantize` with `allow_unmatched: true`, and each pattern that fits no module is a warning. Its other modifiers, a `kv_cache_scheme` other than FP8, `output_activations`, `actorder`, and observers other than minmax and mse are exit 4.
 - Keys that llm-compressor skips (`args`, `run_type`, notes) are warnings; one that holds modifiers, or is a word of ours, is exit 2.
 - `scheme` is a preset or a mapping of presets to targets; `config_groups` have weights and input_activations. Each of several groups becomes a `quantize`; a module belongs to the group whose target decides: exact name before regular expression (by its text) before class.
 - `--set` and a recipe that `extends` such a file use our names: `--set calibration.dataset=x.jsonl`, `--set modifiers.0.scheme=W8A16`.

@@ -48,11 +48,10 @@ at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up) {
 
 at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
   const bool fits = x.dim() == 4 && cosine.dim() == 3 && cosine.sizes() == sine.sizes() &&
-                    cosine.size(0) == 1 && cosine.size(1) == x.size(1) &&
-                    cosine.size(2) % 2 == 0 && cosine.size(2) <= x.size(3);
+                    cosine.size(0) == 1 && cosine.size(1) == x.size(1) && cosine.size(2) % 2 == 0 &&
+                    cosine.size(2) <= x.size(3);
   check(fits, "rotate_heads", x, cosine);
-  const bool plain =
-      cosine.is_contiguous() && sine.is_contiguous() && is_plain({x, cosine, sine});
+  const bool plain = cosine.is_contiguous() && sine.is_contiguous() && is_plain({x, cosine, sine});
   return pick(plain, &KernelTable::rotate_heads)(x, cosine, sine);
 }
 

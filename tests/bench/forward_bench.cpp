@@ -1,5 +1,5 @@
-// The forward pass of a model of SmolLM2-135M's shapes against at::mm over the shapes of its blocks,
-// in the same process, dtype and number of threads. Prints one JSON object.
+// The forward pass of a model of SmolLM2-135M's shapes against at::mm over the shapes of its
+// blocks, in the same process, dtype and number of threads. Prints one JSON object.
 //
 //   forward_bench [threads]
 #include <ATen/ATen.h>
@@ -89,9 +89,8 @@ double forward_seconds(ModelGraph& model, const at::Tensor& input, int threads) 
   const BlockContext context = model.context({ids, {}}, input.scalar_type());
   return seconds([&] {
     for (size_t b = 0; b < model.block_count(); ++b) {
-      parallel_forward({.count = states.size(), .threads = threads}, [&](size_t i) {
-        states[i] = model.block(b).forward(states[i], context);
-      });
+      parallel_forward({.count = states.size(), .threads = threads},
+                       [&](size_t i) { states[i] = model.block(b).forward(states[i], context); });
     }
   });
 }

@@ -27,7 +27,8 @@ class StaticGolden : public testing::TestWithParam<Case> {};
 TEST_P(StaticGolden, EqualsThePeer) {
   const Case& tested = GetParam();
   const TemporaryFolder folder;
-  run_recipe(folder, {.recipe = calibrated_recipe(std::string(tested.options) + ", ignore: [lm_head]")});
+  run_recipe(folder,
+             {.recipe = calibrated_recipe(std::string(tested.options) + ", ignore: [lm_head]")});
   const std::filesystem::path golden =
       std::filesystem::path(ONESHOT_TEST_DATA) / "golden" / tested.name;
   EXPECT_EQ(read_file(folder.path() / "out/config.json"), read_file(golden / "config.json"));
@@ -75,7 +76,8 @@ TEST(Calibrated, GivesTheSameBytesForAnyNumberOfThreads) {
   const std::string recipe = calibrated_recipe("scheme: NVFP4, kv_cache_scheme: FP8");
   run_recipe(folder, {.recipe = recipe, .output = "one", .threads = 1});
   run_recipe(folder, {.recipe = recipe, .output = "three", .threads = 3});
-  for (const char* file : {"model.safetensors", "config.json", "recipe.yaml", "oneshot.lock.json"}) {
+  for (const char* file :
+       {"model.safetensors", "config.json", "recipe.yaml", "oneshot.lock.json"}) {
     EXPECT_EQ(read_file(folder.path() / "one" / file), read_file(folder.path() / "three" / file))
         << file;
   }

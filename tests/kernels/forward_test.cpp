@@ -27,9 +27,8 @@ TEST(Forward, RmsNorm) {
       const at::Tensor x = random({2, 3, columns}, dtype);
       const at::Tensor weight = random({columns}, dtype);
       const at::Tensor expected = reference_kernels().rms_norm(x, weight, 1e-5);
-      on_every_target([&](const KernelTable& cpu) {
-        expect_close(cpu.rms_norm(x, weight, 1e-5), expected);
-      });
+      on_every_target(
+          [&](const KernelTable& cpu) { expect_close(cpu.rms_norm(x, weight, 1e-5), expected); });
     }
   }
 }
@@ -48,7 +47,8 @@ TEST(Forward, SiluMultiply) {
 }
 
 TEST(Forward, SiluOfLargeNumbers) {
-  const at::Tensor gate = at::tensor({-1000.0F, -90.0F, 0.0F, 90.0F, 1000.0F, INFINITY}).view({1, 6});
+  const at::Tensor gate =
+      at::tensor({-1000.0F, -90.0F, 0.0F, 90.0F, 1000.0F, INFINITY}).view({1, 6});
   const at::Tensor expected = at::tensor({0.0F, 0.0F, 0.0F, 90.0F, 1000.0F, INFINITY}).view({1, 6});
   on_every_target([&](const KernelTable& cpu) {
     EXPECT_TRUE(at::allclose(cpu.silu_multiply(gate, at::ones({1, 6})), expected, 1e-6, 1e-30));

@@ -302,5 +302,15 @@ TEST(LlmCompressor, OneGroupOfSeveralTargetsIsOneEntry) {
               ElementsAre("FP8_DYNAMIC / re:.*q Linear / re:.*head"));
 }
 
+TEST(LlmCompressor, ObserversAndCachesStandBesideAPreset) {
+  const Recipe recipe = parse_whole(
+      stage("scheme: FP8, input_observer: minmax, kv_cache_scheme: {num_bits: 8, type: float, "
+            "strategy: tensor, dynamic: false, symmetric: true, observer: static_minmax}"));
+  const OptionValues& options = recipe.modifiers.at(0).options;
+  EXPECT_EQ(options.text("input_observer"), "moving_average");
+  EXPECT_FALSE(options.has("weight_observer"));
+  EXPECT_EQ(options.text("kv_cache_scheme"), "FP8");
+}
+
 }  // namespace
 }  // namespace oneshot::recipes

@@ -31,7 +31,16 @@ inline std::vector<ModifierSyntax> test_modifiers() {
                                 .fallback = "default",
                                 .words = {"light", "default", "best"},
                                 .description = "Speed against accuracy."});
-  return {{"quantize", "Rounds to nearest.", quantizing_options()}, sign_round};
+  ModifierSyntax quantize{"quantize", "Rounds to nearest.", quantizing_options()};
+  for (const Option& option : observer_options()) {
+    quantize.options.push_back(option);
+  }
+  quantize.options.push_back({.name = "kv_cache_scheme",
+                              .words = {"FP8"},
+                              .spelling = Spelling::AnyCase,
+                              .example = "kv_cache_scheme: FP8",
+                              .description = "How keys and values are kept."});
+  return {quantize, sign_round};
 }
 
 inline std::vector<std::string> test_formats() {
@@ -51,7 +60,10 @@ inline Recipe parse_whole(const std::string& text,
                           const std::string& file = "recipe.yaml") {
   Recipe recipe = parse(text, overrides, file);
   for (const ModifierEntry& modifier : recipe.modifiers) {
-    read_scheme(modifier.options, modifier.name);
+    Scheme scheme = read_scheme(modifier.options, modifier.name);
+    if (modifier.name == "quantize") {
+      override_observers(modifier.options, modifier.name, scheme);
+    }
     read_selection(modifier.options);
   }
   return recipe;

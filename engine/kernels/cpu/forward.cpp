@@ -183,8 +183,7 @@ at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up) {
 at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
   const auto size = [&](int64_t dim) { return static_cast<size_t>(x.size(dim)); };
   const auto stride = [&](int64_t dim) { return static_cast<size_t>(x.stride(dim)); };
-  const at::Tensor result =
-      at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options());
+  const at::Tensor result = at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options());
   HWY_DYNAMIC_DISPATCH(rotate)
   ({.input = x.const_data_ptr(),
     .cosine = cosine.const_data_ptr(),

@@ -14,6 +14,9 @@ namespace oneshot {
 /// system has. throws Resource when even a part of the model at a time does not fit.
 uint64_t kept_weight_bytes(CheckpointModel& model, int64_t tokens, std::optional<uint64_t> memory);
 
+/// Threads that continue a text: those that were asked for, but one for a small model.
+int generation_threads(const CheckpointModel& model, int threads);
+
 struct SequencesRequest {
   std::vector<CheckpointModel*> models;  // that read the same sequences in step
   int64_t longest = 0;                   // tokens of a sequence

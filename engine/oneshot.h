@@ -10,6 +10,7 @@
 #include "engine/format.h"
 #include "engine/modifier.h"
 #include "engine/report.h"
+#include "engine/run_evaluation.h"
 #include "engine/run_listener.h"
 
 namespace oneshot {
@@ -22,8 +23,9 @@ struct Job {
   std::optional<Dtype> cast;            // `model.dtype`
   uint64_t shard_size = 5'000'000'000;  // bytes of tensor data in a file
   std::optional<int64_t> seed;          // of the calibration
-  std::string resolved_recipe;          // YAML, every default filled in
-  std::vector<std::string> warnings;    // about the recipe
+  std::optional<EvaluationRequest> evaluation;
+  std::string resolved_recipe;        // YAML, every default filled in
+  std::vector<std::string> warnings;  // about the recipe
 };
 
 struct RunOptions {

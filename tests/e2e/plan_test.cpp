@@ -179,13 +179,6 @@ TEST(Plan, StaticSchemesNeedCalibrationAndCannotHaveItYet) {
                               }),
                 testing::HasSubstr("`calibration:`"));
   }
-  EXPECT_THAT(error_message(ErrorCode::Unsupported,
-                            [] {
-                              plan_of(quantize_recipe("scheme: FP8_DYNAMIC") +
-                                          "evaluation: {text: x.txt}\n",
-                                      tiny_llama());
-                            }),
-              testing::HasSubstr("`evaluation:`"));
 }
 
 TEST(Plan, MemoryIsKeptOrRefused) {

@@ -38,8 +38,9 @@ void inspect_command(const std::filesystem::path& folder, bool json);
 
 struct EvalArguments {
   std::filesystem::path folder;
-  std::filesystem::path text;
-  std::filesystem::path tokenizer;  // empty: the checkpoint's own
+  std::filesystem::path text, choices;  // empty: not measured
+  std::filesystem::path against;        // empty: compared with none
+  std::filesystem::path tokenizer;      // empty: the checkpoint's own
   int64_t sequence_length = 512;
   int64_t samples = 0;  // 0: all
   bool weight_only = false;

@@ -20,10 +20,6 @@
 namespace oneshot::cli {
 namespace {
 
-// The products of a token are many and small, and threads wait for each other after each one. A
-// model of 0.5 GiB wrote 16 tokens a second by one thread, and by two of a busy machine 1.
-constexpr uint64_t kSmallModelBytes = 1 << 30;
-
 /// The prompt as the only message of a user, in the words of the checkpoint's chat template.
 std::string as_chat(const std::filesystem::path& folder, const std::string& prompt) {
   const std::optional<ChatTemplate> chat = ChatTemplate::from_folder(folder);
@@ -63,8 +59,7 @@ void generate_command(const GenerateArguments& arguments) {
   const std::filesystem::path& tokenizer_folder =
       arguments.tokenizer.empty() ? arguments.folder : arguments.tokenizer;
   CheckpointModel model(arguments.folder, all_formats(), arguments.weight_only);
-  const bool is_small = model.bytes().loaded < kSmallModelBytes;
-  at::set_num_threads(is_small ? 1 : thread_count(arguments.threads));
+  at::set_num_threads(generation_threads(model, thread_count(arguments.threads)));
   const Tokenizer tokenizer = Tokenizer::from_folder(tokenizer_folder);
   const std::vector<int32_t> prompt =
       arguments.chat ? tokenizer.encode(as_chat(tokenizer_folder, arguments.prompt), false)

@@ -90,6 +90,21 @@ ShortSamples short_samples(recipes::ShortRows rows) {
                                             : ShortSamples::Drop;
 }
 
+EvaluationRequest evaluation_of(const recipes::Recipe& recipe) {
+  const recipes::EvaluationOptions& options = *recipe.evaluation;
+  EvaluationRequest request;
+  request.text = options.text;
+  request.choices = options.choices;
+  request.generate = options.generate;
+  request.samples = options.samples.value_or(0);
+  request.sequence_length = options.sequence_length;
+  request.max_perplexity_ratio = options.max_perplexity_ratio;
+  request.tokenizer = recipe.model.tokenizer;
+  request.where = options.where;
+  request.formats = all_formats;
+  return request;
+}
+
 }  // namespace
 
 recipes::Recipe read_recipe(const RecipeArguments& arguments) {
@@ -115,10 +130,7 @@ Job make_job(const recipes::Recipe& recipe) {
     needs_calibration = needs_calibration || job.modifiers.back()->traits().needs_calibration;
   }
   if (recipe.evaluation) {
-    throw Error(ErrorCode::Unsupported,
-                recipe.evaluation->where +
-                    ": `evaluation:` runs the model, which is not supported yet; "
-                    "take it out of the recipe");
+    job.evaluation = evaluation_of(recipe);
   }
   if (recipe.calibration && !needs_calibration) {
     job.warnings.push_back(recipe.calibration->where +

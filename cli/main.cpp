@@ -87,12 +87,22 @@ void add_run_options(CLI::App& command, Arguments& to) {
 }
 
 void add_eval(CLI::App& app, EvalArguments& to) {
-  CLI::App* eval =
-      app.add_subcommand("eval", "measure the perplexity of a checkpoint, quantized or not");
+  CLI::App* eval = app.add_subcommand("eval", "measure how good a checkpoint is, quantized or not");
   eval->add_option("DIR", to.folder, "folder of a checkpoint")->required();
-  eval->add_option("--text", to.text, "text file to measure on")->required();
+  eval->add_option("--text", to.text, "text file to measure the perplexity on");
+  eval->add_option("--choices",
+                   to.choices,
+                   "questions to measure the accuracy on: {context, choices, answer, category} a "
+                   "line; the largest log-likelihood wins, for accuracy_normalized divided by the "
+                   "characters of the choice")
+      ->type_name("FILE.jsonl");
+  eval->add_option("--against",
+                   to.against,
+                   "checkpoint that this one was made from: how far its predictions and the "
+                   "outputs of its blocks are from it, on the text")
+      ->type_name("DIR");
   eval->add_option(
-          "--samples", to.samples, "evenly spaced windows of the text to score; default: all")
+          "--samples", to.samples, "evenly spaced windows and questions to score; default: all")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   eval->add_option("--sequence-length", to.sequence_length, "tokens of a window")
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))

@@ -19,6 +19,27 @@ std::string counted(const std::map<std::string, size_t>& counts) {
   return text.empty() ? "nothing" : text;
 }
 
+/// One measurement, before and after.
+void print_change(const nlohmann::json& evaluation, const char* key, const char* label) {
+  const nlohmann::json& before = evaluation["before"];
+  if (!before.contains(key)) {
+    return;
+  }
+  std::printf("%-10s %.4f → %.4f\n",
+              label,
+              before[key].get<double>(),
+              evaluation["after"][key].get<double>());
+}
+
+void print_evaluation(const nlohmann::json& evaluation) {
+  print_change(evaluation, "perplexity", "perplexity");
+  print_change(evaluation, "accuracy", "accuracy");
+  if (evaluation["before"].contains("generated")) {
+    std::printf("wrote      %s\n", evaluation["before"]["generated"].dump().c_str());
+    std::printf("writes     %s\n", evaluation["after"]["generated"].dump().c_str());
+  }
+}
+
 void print_summary(const Report& report) {
   if (report.up_to_date) {
     std::printf("up to date: %s was made from the same recipe and checkpoint\n",
@@ -33,6 +54,9 @@ void print_summary(const Report& report) {
               bytes_text(report.bytes_before).c_str(),
               bytes_text(report.bytes_after).c_str(),
               100 * ratio);
+  if (!report.evaluation.is_null()) {
+    print_evaluation(report.evaluation);
+  }
   std::printf("took       %s on %d threads (%s), peak memory %s\n",
               seconds_text(report.seconds).c_str(),
               report.threads,

@@ -140,25 +140,32 @@ uint64_t CheckpointModel::loaded_bytes(const std::string& tensor) const {
   return static_cast<uint64_t>(values) * c10::elementSize(dtype_);
 }
 
+/// What loading a tensor takes besides the result: codes and values before they are scaled, or the
+/// mapped file.
+uint64_t CheckpointModel::loading_bytes(const std::string& tensor) const {
+  if (quantized_by(tensor) != quantized_.end()) {
+    return 2 * loaded_bytes(tensor);
+  }
+  const auto spec = checkpoint_.spec(tensor);
+  return spec ? spec->bytes() : 0;
+}
+
 ModelBytes CheckpointModel::bytes() const {
   ModelBytes bytes;
   for (const WrittenFile& file : checkpoint_.files()) {
     bytes.stored += file.bytes;
   }
-  const auto add_part = [&](const std::vector<std::string>& modules) {
-    uint64_t part = 0;
-    for (const std::string& module : modules) {
+  for (const std::vector<std::string>& part : graph_->module_names()) {
+    uint64_t loaded = 0;
+    uint64_t loading = 0;
+    for (const std::string& module : part) {
       for (const char* end : {".weight", ".bias"}) {
-        const uint64_t tensor = loaded_bytes(module + end);
-        part += tensor;
-        bytes.largest_tensor = std::max(bytes.largest_tensor, tensor);
+        loaded += loaded_bytes(module + end);
+        loading = std::max(loading, loading_bytes(module + end));
       }
     }
-    bytes.loaded += part;
-    bytes.largest_part = std::max(bytes.largest_part, part);
-  };
-  for (const std::vector<std::string>& part : graph_->module_names()) {
-    add_part(part);
+    bytes.loaded += loaded;
+    bytes.largest_part = std::max(bytes.largest_part, loaded + loading);
   }
   return bytes;
 }

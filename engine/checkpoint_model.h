@@ -13,10 +13,9 @@ namespace oneshot {
 
 /// Bytes of a model.
 struct ModelBytes {
-  uint64_t stored = 0;          // its weight files
-  uint64_t loaded = 0;          // all its weights in float32
-  uint64_t largest_part = 0;    // the embedding, a block or the head in float32: loaded at a time
-  uint64_t largest_tensor = 0;  // in float32
+  uint64_t stored = 0;        // its weight files
+  uint64_t loaded = 0;        // all its weights in float32
+  uint64_t largest_part = 0;  // to load the embedding, a block or the head in float32, at most
 };
 
 class CheckpointModel {
@@ -46,6 +45,7 @@ class CheckpointModel {
   std::map<std::string, Scheme>::const_iterator quantized_by(const std::string& tensor) const;
   at::Tensor load(const std::string& tensor) const;
   uint64_t loaded_bytes(const std::string& tensor) const;
+  uint64_t loading_bytes(const std::string& tensor) const;
 
   WrittenCheckpoint checkpoint_;
   at::ScalarType dtype_;

@@ -123,7 +123,11 @@ Plan plan_job(const Job& job,
     request.sequence_length = job.calibration->sequence_length;
     make_model(source.config());  // refuses what cannot be run before anything is read
   }
-  return make_plan(request);
+  Plan plan = make_plan(request);
+  if (job.evaluation) {
+    check_evaluation(*job.evaluation, plan, source.config());
+  }
+  return plan;
 }
 
 namespace {
@@ -169,6 +173,11 @@ Report run_job(const Job& job, const RunOptions& options, RunListener& listener)
   }
   WorkFolder work(options.output, options.model);
   report.phase_seconds["plan"] = seconds_since(start);
+  std::optional<RunEvaluation> evaluation;  // measures the source here, the output below
+  if (job.evaluation) {
+    evaluation.emplace(
+        *job.evaluation, EvaluationSetup{options.model, options.threads, options.memory}, listener);
+  }
 
   const auto calibration_start = Clock::now();
   CalibrationResults calibrated;
@@ -201,6 +210,9 @@ Report run_job(const Job& job, const RunOptions& options, RunListener& listener)
   write_small_file(work.staging() / "recipe.yaml", job.resolved_recipe);
   write_small_file(work.staging() / kLockFile, lock.dump(2) + "\n");
   report.phase_seconds["files"] = seconds_since(files_start);
+  if (evaluation) {
+    report.evaluation = evaluation->compare_with(stream.folders.front());
+  }
   report.seconds = seconds_since(start);
   report.peak_memory_bytes = peak_memory_bytes();
   write_small_file(work.staging() / "report.json", report_json(report).dump(2) + "\n");

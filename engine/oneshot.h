@@ -11,6 +11,7 @@
 #include "engine/format.h"
 #include "engine/modifier.h"
 #include "engine/report.h"
+#include "engine/run_evaluation.h"
 #include "engine/run_listener.h"
 
 namespace oneshot {
@@ -24,6 +25,7 @@ struct Job {
   uint64_t shard_size = 5'000'000'000;  // bytes of tensor data in a file
   std::optional<CalibrationRequest> calibration;
   std::filesystem::path tokenizer;    // folder; empty: the model's own
+  std::optional<EvaluationRequest> evaluation;
   std::string resolved_recipe;        // YAML, every default filled in
   std::vector<std::string> warnings;  // about the recipe
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Quantizes the embedded model twice, float8 with dynamic activations and 4-bit integers, and measures
-# what that costs: the perplexity on a held-out text, before and after.
+# what that costs: the perplexity on a held-out text, and what the model writes, before and after.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 oneshot=build/release/bin/oneshot
@@ -25,4 +25,10 @@ echo
 echo "── Perplexity (oneshot eval DIR --text examples/data/heldout.txt --sequence-length 256 --samples 64)"
 for checkpoint in "$model" "$output/fp8_dynamic" "$output/w4a16"; do
   printf '%-28s %s\n' "$checkpoint" "$(perplexity "$checkpoint")"
+done
+echo
+echo "── What they write (oneshot generate DIR --prompt 'She was so very much surprised by the letter, that')"
+for checkpoint in "$model" "$output/fp8_dynamic" "$output/w4a16"; do
+  printf '%-28s …%s\n' "$checkpoint" \
+    "$("$oneshot" generate "$checkpoint" --prompt 'She was so very much surprised by the letter, that' --max-tokens 32)"
 done

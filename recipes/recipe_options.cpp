@@ -148,7 +148,7 @@ std::vector<Option> evaluation_options() {
        .type = OptionType::Int,
        .minimum = 1,
        .example = "samples: 64",
-       .description = "Evenly spaced windows of the text, in all. Unset: every window."},
+       .description = "Evenly spaced windows of the text, and questions. Unset: all of them."},
       {.name = "sequence_length",
        .type = OptionType::Int,
        .fallback = "512",

@@ -17,10 +17,11 @@ void check_prompt(const ModelGraph& model, std::span<const int32_t> prompt) {
     throw Error(ErrorCode::Checkpoint, "the prompt has no tokens; write at least one word");
   }
   const auto tokens = static_cast<int64_t>(prompt.size());
-  if (model.longest_text() > 0 && tokens > model.longest_text()) {
+  if (model.sizes().longest_text > 0 && tokens > model.sizes().longest_text) {
     throw Error(ErrorCode::Checkpoint,
                 "the prompt has " + std::to_string(tokens) + " tokens, more than the " +
-                    std::to_string(model.longest_text()) + " that the model can read; shorten it");
+                    std::to_string(model.sizes().longest_text) +
+                    " that the model can read; shorten it");
   }
 }
 
@@ -65,7 +66,7 @@ Generation generate(ModelGraph& model,
   const std::vector<int32_t>& ends = options.end_tokens;
   Generation result;
   while (static_cast<int64_t>(result.ids.size()) < options.max_tokens) {
-    if (model.longest_text() > 0 && text.tokens() > model.longest_text()) {
+    if (model.sizes().longest_text > 0 && text.tokens() > model.sizes().longest_text) {
       result.stopped_by = StopReason::LongestText;
       break;
     }

@@ -1,11 +1,13 @@
 // How surprised a model is by a text.
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <span>
+#include <ATen/core/Tensor.h>
 
-#include "engine/graph/model_graph.h"
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/evaluate/sequence_pass.h"
 
 namespace oneshot {
 
@@ -21,14 +23,20 @@ struct PerplexityResult {
 };
 
 /// The text is cut into windows that do not overlap, the rest dropped; of n windows those numbered
-/// i·n/samples are scored, each predicting all its tokens but the first. float32.
-/// progress: called with steps done and in all (a block or the head for a window); false ends it
-/// with Interrupted.
-/// throws Checkpoint when the text is shorter than a window, or an id is outside the vocabulary.
+/// i·n/samples are taken. int64 [sequence length] each.
+/// throws Checkpoint when the text is shorter than a window.
+std::vector<at::Tensor> cut_windows(std::span<const int32_t> ids, const PerplexityOptions& options);
+
+/// exp of the mean loss of the tokens of those windows, each with the −Σ log p of all but its
+/// first.
+PerplexityResult perplexity_of(std::span<const double> losses, const PerplexityOptions& options);
+
+/// Each window predicts all its tokens but the first. float32.
+/// throws Checkpoint for a short text, or an id outside the vocabulary.
 PerplexityResult perplexity(ModelGraph& model,
                             const Weights& weights,
                             std::span<const int32_t> ids,
                             const PerplexityOptions& options,
-                            const std::function<bool(int64_t done, int64_t total)>& progress = {});
+                            const EvaluationResources& resources = {});
 
 }  // namespace oneshot

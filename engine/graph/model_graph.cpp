@@ -100,6 +100,28 @@ at::Tensor ModelGraph::logits(const at::Tensor& normed, const Weights& weights) 
   return result;
 }
 
+void ModelGraph::load_head(const Weights& weights) {
+  parts_.norm->load(weights);
+  if (parts_.head) {
+    parts_.head->load(weights);
+  } else {
+    tied_head_ = weights.load(parts_.embedding + ".weight");
+  }
+}
+
+at::Tensor ModelGraph::head_logits(const at::Tensor& hidden) {
+  const at::Tensor normed = parts_.norm->forward(hidden);
+  return parts_.head ? parts_.head->forward(normed) : at::linear(normed, tied_head_);
+}
+
+void ModelGraph::unload_head() {
+  parts_.norm->unload();
+  if (parts_.head) {
+    parts_.head->unload();
+  }
+  tied_head_ = at::Tensor();
+}
+
 at::Tensor ModelGraph::hidden_states(const TextBatch& batch,
                                      const Weights& weights,
                                      const BlockOutput& seen) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/graph/layers.h"
+#include "engine/graph/model_sizes.h"
 #include "engine/graph/text_cache.h"
 
 namespace oneshot {
@@ -52,13 +53,6 @@ struct FoldablePair {
   std::vector<std::string> into;
 };
 
-/// Token ids and which of them are padding.
-struct TextBatch {
-  at::Tensor ids;     // int64 [B, T]
-  at::Tensor mask;    // int64 [B, first + T], 1: a token, 0: padding; undefined: no padding
-  int64_t first = 0;  // tokens that came before these, which a cache holds
-};
-
 class ModelGraph {
  public:
   /// The parts, made by a family in engine/models.
@@ -68,8 +62,7 @@ class ModelGraph {
     std::unique_ptr<Module> norm;
     std::unique_ptr<Module> head;  // null: tied to the embedding
     std::vector<FoldablePair> foldable;
-    int64_t longest_text = 0;                               // tokens; 0: not known
-    int64_t starts_over_after = 0;                          // tokens, see below; 0: never
+    ModelSizes sizes;
     std::function<uint64_t(int64_t tokens)> working_bytes;  // see below
     std::function<BlockContext(const TextBatch& batch, at::ScalarType dtype)> context;
   };
@@ -81,16 +74,15 @@ class ModelGraph {
   /// where the head is tied to the embedding.
   Block& tail() { return *tail_; }
   const std::vector<FoldablePair>& foldable() const { return parts_.foldable; }
-  /// Tokens that a text may have; 0: not known.
-  int64_t longest_text() const { return parts_.longest_text; }
+  const ModelSizes& sizes() const { return parts_.sizes; }
   /// What a block holds at most, in float32, while it computes a text of that many tokens.
   uint64_t working_bytes(int64_t tokens) const {
     return parts_.working_bytes ? parts_.working_bytes(tokens) : 0;
   }
-  /// True when a text that grows to `tokens` must be read anew from its start, because what a cache
-  /// keeps of it holds for shorter texts only.
+  /// True when a text that grows to `tokens` must be read anew: its cache holds for shorter ones
+  /// only.
   bool must_start_over(const TextCache& cache, int64_t tokens) const {
-    const int64_t limit = parts_.starts_over_after;
+    const int64_t limit = parts_.sizes.starts_over_after;
     return cache.tokens > 0 && cache.tokens <= limit && tokens > limit;
   }
 
@@ -110,6 +102,11 @@ class ModelGraph {
   /// Normed hidden states [..., hidden size] → logits [..., vocabulary].
   at::Tensor logits(const at::Tensor& normed, const Weights& weights);
 
+  /// Norm and head kept loaded for many calls: hidden states of the last block → logits.
+  void load_head(const Weights& weights);
+  at::Tensor head_logits(const at::Tensor& hidden);
+  void unload_head();
+
   /// The forward pass up to the normed hidden states, a block in memory at a time. `seen` gets the
   /// output of every block. throws Checkpoint for an id outside the vocabulary.
   using BlockOutput = std::function<void(size_t block, const at::Tensor& output)>;
@@ -124,6 +121,7 @@ class ModelGraph {
  private:
   Parts parts_;
   std::unique_ptr<Block> tail_;
+  at::Tensor tied_head_;  // the embedding's weight, while a head that shares it is loaded
 };
 
 }  // namespace oneshot

@@ -1,4 +1,4 @@
-// What a model keeps of a text that it reads piece by piece.
+// What a model reads of a text at a time, and what it keeps of it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,6 +7,13 @@
 #include <vector>
 
 namespace oneshot {
+
+/// Token ids and which of them are padding.
+struct TextBatch {
+  at::Tensor ids;     // int64 [B, T]
+  at::Tensor mask;    // int64 [B, first + T], 1: a token, 0: padding; undefined: no padding
+  int64_t first = 0;  // tokens that came before these, which a cache holds
+};
 
 /// What a block keeps of the tokens that it has seen, for those that follow.
 struct BlockCache {

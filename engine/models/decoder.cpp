@@ -201,8 +201,10 @@ std::unique_ptr<ModelGraph> make_decoder(const DecoderConfig& config) {
   if (!config.tied_head) {
     parts.head = std::make_unique<Linear>(config.head, false);
   }
-  parts.longest_text = longest_text(config.rope);
-  parts.starts_over_after = starts_over_after(config.rope);
+  parts.sizes = {config.hidden_size,
+                 config.vocabulary_size,
+                 longest_text(config.rope),
+                 starts_over_after(config.rope)};
   parts.working_bytes = [config](int64_t tokens) { return working_bytes(config, tokens); };
   parts.context = [config](const TextBatch& batch, at::ScalarType dtype) {
     return make_context(config, batch, dtype);

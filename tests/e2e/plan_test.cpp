@@ -178,16 +178,6 @@ TEST(Plan, StaticSchemesNeedCalibration) {
   }
 }
 
-TEST(Plan, EvaluationIsNotThereYet) {
-  EXPECT_THAT(error_message(ErrorCode::Unsupported,
-                            [] {
-                              plan_of(quantize_recipe("scheme: FP8_DYNAMIC") +
-                                          "evaluation: {text: x.txt}\n",
-                                      tiny_llama());
-                            }),
-              testing::HasSubstr("`evaluation:`"));
-}
-
 TEST(Plan, MemoryIsKeptOrRefused) {
   const std::string recipe = quantize_recipe("scheme: W4A16, ignore: [lm_head]");
   const Planned free = plan_of(recipe, tiny_llama());

@@ -91,9 +91,22 @@ TEST(Perplexity, RefusesShortTextsAndForeignTokens) {
       });
 }
 
+TEST(Perplexity, IsTheSameForAnyThreadsAndMemory) {
+  CheckpointModel model(tiny_llama(), {}, false);
+  const std::vector<int32_t> ids =
+      Tokenizer::from_folder(tiny_llama())
+          .encode(read_file(ONESHOT_EXAMPLE_DATA "/heldout.txt"), false);
+  const auto with = [&](const EvaluationResources& resources) {
+    return perplexity(model.graph(), model.weights(), ids, {200, 12}, resources).perplexity;
+  };
+  const double one = with({});
+  EXPECT_EQ(with({.threads = 3}), one);
+  EXPECT_EQ(with({.threads = 2, .tokens_at_once = 500}), one);
+}
+
 TEST(Perplexity, EndsWhenAsked) {
   const std::vector<int32_t> ids(16, 1);
-  const auto stop = [](int64_t, int64_t) { return false; };
+  const EvaluationResources stop{.progress = [](int64_t, int64_t) { return false; }};
   EXPECT_THROW(perplexity(*uniform_model(), zeros(), ids, {4, 0}, stop), Error);
 }
 

@@ -1,0 +1,32 @@
+// Multiple-choice questions, a JSON object a line.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/text/tokenizer.h"
+
+namespace oneshot {
+
+/// A question as the model reads it.
+struct ChoiceItem {
+  std::vector<int32_t> context;               // one or more tokens
+  std::vector<std::vector<int32_t>> choices;  // two or more, of one or more tokens
+  std::vector<int64_t> characters;            // of each choice, Unicode code points
+  size_t answer = 0;                          // index of the right choice
+  std::string category;                       // empty: none
+  std::string where;                          // FILE:LINE
+};
+
+/// Rows of {context, choices, answer, category?}; other keys are not looked at, empty lines are
+/// skipped. The context has the special tokens that the tokenizer itself adds; a choice is
+/// tokenized on its own, without any. An empty context is right when the tokenizer adds a token to
+/// it. throws Checkpoint with FILE:LINE for a row that is damaged, has fewer than two choices, an
+/// answer that is none of them, or a context or choice without tokens; Unsupported for a row with
+/// an image.
+std::vector<ChoiceItem> read_choice_file(const std::filesystem::path& file,
+                                         const Tokenizer& tokenizer);
+
+}  // namespace oneshot

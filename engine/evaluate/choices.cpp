@@ -1,0 +1,113 @@
+#include "engine/evaluate/choices.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+
+#include "engine/error.h"
+
+namespace oneshot {
+namespace {
+
+/// A context with one of its choices.
+struct Candidate {
+  size_t item = 0, choice = 0;
+  int64_t context_tokens = 0;
+};
+
+std::vector<ChoiceItem> evenly_spaced(std::span<const ChoiceItem> items, int64_t samples) {
+  const auto all = static_cast<int64_t>(items.size());
+  const int64_t count = samples > 0 ? std::min(samples, all) : all;
+  std::vector<ChoiceItem> taken;
+  for (int64_t i = 0; i < count; ++i) {
+    taken.push_back(items[static_cast<size_t>(i * all / count)]);
+  }
+  return taken;
+}
+
+at::Tensor sequence_of(const ChoiceItem& item, size_t choice) {
+  std::vector<int32_t> ids = item.context;
+  ids.insert(ids.end(), item.choices[choice].begin(), item.choices[choice].end());
+  return at::tensor(ids).to(at::kLong);
+}
+
+void check_length(const ModelGraph& model, const ChoiceItem& item, const at::Tensor& ids) {
+  if (model.sizes().longest_text > 0 && ids.size(0) > model.sizes().longest_text) {
+    throw Error(ErrorCode::Checkpoint,
+                item.where + ": context and choice have " + std::to_string(ids.size(0)) +
+                    " tokens, more than the " + std::to_string(model.sizes().longest_text) +
+                    " that the model can read");
+  }
+}
+
+size_t largest(const std::vector<double>& scores) {
+  return static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+}
+
+void count(const ChoiceItem& item, const std::vector<double>& sums, ChoicesResult& result) {
+  std::vector<double> normalized = sums;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    normalized[i] /= static_cast<double>(item.characters[i]);
+  }
+  const auto add = [&](ChoiceCount& to) {
+    ++to.items;
+    to.right += largest(sums) == item.answer ? 1 : 0;
+    to.right_normalized += largest(normalized) == item.answer ? 1 : 0;
+  };
+  add(result.all);
+  if (!item.category.empty()) {
+    add(result.by_category[item.category]);
+  }
+}
+
+}  // namespace
+
+int64_t longest_sequence(std::span<const ChoiceItem> items) {
+  size_t longest = 0;
+  for (const ChoiceItem& item : items) {
+    for (const std::vector<int32_t>& choice : item.choices) {
+      longest = std::max(longest, item.context.size() + choice.size());
+    }
+  }
+  return static_cast<int64_t>(longest);
+}
+
+ChoicesResult score_choices(ModelGraph& model,
+                            const Weights& weights,
+                            std::span<const ChoiceItem> items,
+                            int64_t samples,
+                            const EvaluationResources& resources) {
+  const c10::InferenceMode inference;
+  const std::vector<ChoiceItem> taken = evenly_spaced(items, samples);
+  ChoicesResult result;
+  std::vector<Candidate> candidates;
+  std::vector<at::Tensor> ids;
+  for (size_t i = 0; i < taken.size(); ++i) {
+    result.log_likelihoods.emplace_back(taken[i].choices.size());
+    for (size_t choice = 0; choice < taken[i].choices.size(); ++choice) {
+      candidates.push_back({i, choice, static_cast<int64_t>(taken[i].context.size())});
+      ids.push_back(sequence_of(taken[i], choice));
+      check_length(model, taken[i], ids.back());
+    }
+  }
+  EvaluationSteps steps(static_cast<int64_t>(ids.size() * (model.block_count() + 1)), resources);
+  const std::vector<size_t> begins = batches_of(ids, resources.tokens_at_once);
+  for (size_t batch = 0; batch + 1 < begins.size(); ++batch) {
+    const size_t first = begins[batch];
+    SequencePass pass(
+        model, weights, std::span(ids).subspan(first, begins[batch + 1] - first), steps);
+    pass.run_blocks();
+    pass.run_head([&](size_t i) {
+      const Candidate& candidate = candidates[first + i];
+      result.log_likelihoods[candidate.item][candidate.choice] =
+          pass.log_likelihood(i, ids[first + i], candidate.context_tokens);
+    });
+  }
+  for (size_t i = 0; i < taken.size(); ++i) {
+    count(taken[i], result.log_likelihoods[i], result);
+  }
+  return result;
+}
+
+}  // namespace oneshot

@@ -1,0 +1,128 @@
+#include "engine/run_evaluation.h"
+
+#include <ATen/Parallel.h>
+
+#include "engine/checkpoint/text_file.h"
+#include "engine/error.h"
+#include "engine/evaluate/generate.h"
+#include "engine/evaluation_json.h"
+#include "engine/evaluation_memory.h"
+#include "engine/models/registry.h"
+#include "engine/run_listener.h"
+#include "engine/text/end_tokens.h"
+
+namespace oneshot {
+namespace {
+
+constexpr int64_t kGeneratedTokens = 64;
+
+EvaluationResources resources_of(const EvaluationSetup& setup, RunListener& listener) {
+  EvaluationResources resources;
+  resources.threads = setup.threads;
+  resources.progress = [&listener](int64_t done, int64_t total) {
+    listener.on_progress(
+        {"evaluating", static_cast<uint64_t>(done), static_cast<uint64_t>(total), "steps"});
+    return !listener.cancelled();
+  };
+  return resources;
+}
+
+}  // namespace
+
+void check_evaluation(const EvaluationRequest& request,
+                      const Plan& plan,
+                      const nlohmann::json& config) {
+  try {
+    make_model(config);
+  } catch (const Error& error) {
+    throw Error(error.code(), request.where + ": evaluation: " + error.what());
+  }
+  for (const PlannedModule& module : plan.modules) {
+    if (module.scheme && module.scheme->needs_calibration()) {
+      throw Error(ErrorCode::Unsupported,
+                  request.where + ": evaluation: activations with static scales (" +
+                      module.scheme->name +
+                      ") cannot be evaluated yet; take `evaluation:` out of the recipe");
+    }
+  }
+}
+
+RunEvaluation::RunEvaluation(const EvaluationRequest& request,
+                             const EvaluationSetup& setup,
+                             RunListener& listener)
+    : request_(request),
+      listener_(listener),
+      setup_(setup),
+      resources_(resources_of(setup, listener)),
+      tokenizer_(Tokenizer::from_folder(request.tokenizer.value_or(setup.source))) {
+  if (request_.text) {
+    text_ = tokenizer_.encode(read_text_file(*request_.text, "text"), false);
+  }
+  if (request_.choices) {
+    choices_ = read_choice_file(*request_.choices, tokenizer_);
+  }
+  before_ = measure(setup_.source);
+}
+
+nlohmann::json RunEvaluation::compare_with(const std::filesystem::path& output) {
+  nlohmann::json result{{"before", before_}, {"after", measure(output)}};
+  if (!request_.text) {
+    return result;
+  }
+  const double before = result["before"]["perplexity"];
+  const double after = result["after"]["perplexity"];
+  const double ratio = after / before;
+  result["perplexity_ratio"] = ratio;
+  const bool is_good = !request_.max_perplexity_ratio || ratio <= *request_.max_perplexity_ratio;
+  if (!is_good) {  // not a number is not good
+    throw Error(
+        ErrorCode::Failed,
+        request_.where + ": evaluation: the perplexity went from " + nlohmann::json(before).dump() +
+            " to " + nlohmann::json(after).dump() + ", " + nlohmann::json(ratio).dump() +
+            " times as much, and " + "max_perplexity_ratio is " +
+            nlohmann::json(*request_.max_perplexity_ratio).dump() + "; no output was written");
+  }
+  return result;
+}
+
+nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
+  CheckpointModel model(folder, request_.formats(), /*weight_only=*/false);
+  nlohmann::json measured = nlohmann::json::object();
+  const auto give_memory = [&](int64_t longest) {
+    resources_.tokens_at_once = tokens_at_once({{&model}, longest, setup_.threads, setup_.memory});
+  };
+  if (request_.text) {
+    give_memory(request_.sequence_length);
+    const PerplexityOptions options{request_.sequence_length, request_.samples};
+    add_to_json(perplexity(model.graph(), model.weights(), text_, options, resources_), measured);
+  }
+  if (!choices_.empty()) {
+    give_memory(longest_sequence(choices_));
+    add_to_json(
+        score_choices(model.graph(), model.weights(), choices_, request_.samples, resources_),
+        measured);
+  }
+  if (request_.generate) {
+    measured["generated"] = generated(model);
+  }
+  return measured;
+}
+
+std::string RunEvaluation::generated(CheckpointModel& model) {
+  const std::vector<int32_t> prompt = tokenizer_.encode(*request_.generate, true);
+  GenerationOptions options;
+  options.max_tokens = kGeneratedTokens;
+  const std::filesystem::path folder = request_.tokenizer.value_or(setup_.source);
+  options.end_tokens = end_tokens({setup_.source, &model.config(), folder}, tokenizer_);
+  const int64_t tokens = static_cast<int64_t>(prompt.size()) + kGeneratedTokens;
+  const Weights weights =
+      kept_weights(model.weights(), kept_weight_bytes(model, tokens, setup_.memory));
+  const int threads_before = at::get_num_threads();
+  at::set_num_threads(generation_threads(model, setup_.threads));
+  const Generation result = generate(
+      model.graph(), weights, prompt, options, [&](int32_t) { return !listener_.cancelled(); });
+  at::set_num_threads(threads_before);
+  return tokenizer_.decode(result.ids, true);
+}
+
+}  // namespace oneshot

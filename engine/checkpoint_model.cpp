@@ -58,6 +58,13 @@ CheckpointModel::CheckpointModel(const std::filesystem::path& folder,
   }
   weights_.has = [this](const std::string& tensor) { return checkpoint_.spec(tensor).has_value(); };
   weights_.load = [this](const std::string& tensor) { return load(tensor); };
+  weights_.load_rows = [this](const std::string& tensor, const at::Tensor& rows) {
+    return gather_rows(quantized_by(tensor) == quantized_.end() && checkpoint_.spec(tensor)
+                           ? checkpoint_.read(tensor)
+                           : load(tensor),
+                       rows)
+        .to(dtype_);
+  };
 }
 
 void CheckpointModel::choose_format(std::vector<std::unique_ptr<Format>> formats) {

@@ -72,7 +72,11 @@ std::vector<std::vector<std::string>> ModelGraph::module_names() {
 }
 
 at::Tensor ModelGraph::embed(const at::Tensor& ids, const Weights& weights) const {
-  const at::Tensor table = weights.load(parts_.embedding + ".weight");
+  const std::string table = parts_.embedding + ".weight";
+  return weights.load_rows ? weights.load_rows(table, ids) : gather_rows(weights.load(table), ids);
+}
+
+at::Tensor gather_rows(const at::Tensor& table, const at::Tensor& ids) {
   if (ids.numel() > 0 &&
       (ids.min().item<int64_t>() < 0 || ids.max().item<int64_t>() >= table.size(0))) {
     throw Error(ErrorCode::Checkpoint,

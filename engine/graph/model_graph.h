@@ -53,6 +53,10 @@ struct FoldablePair {
   std::vector<std::string> into;
 };
 
+/// The rows of an embedding that tokens have: table [vocabulary, columns], ids int64 [...] → [...,
+/// columns]. throws Checkpoint for an id outside the vocabulary.
+at::Tensor gather_rows(const at::Tensor& table, const at::Tensor& ids);
+
 class ModelGraph {
  public:
   /// The parts, made by a family in engine/models.

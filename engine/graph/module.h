@@ -15,6 +15,9 @@ namespace oneshot {
 struct Weights {
   std::function<bool(const std::string& tensor)> has;
   std::function<at::Tensor(const std::string& tensor)> load;  // in the dtype that is computed in
+  /// Some rows of a table: rows int64 of any shape → [..., columns]. May be empty: the whole table
+  /// is loaded for them. As gather_rows() otherwise.
+  std::function<at::Tensor(const std::string& tensor, const at::Tensor& rows)> load_rows = {};
 };
 
 /// While it lives, hooks that this thread runs are told that sample.

@@ -55,4 +55,12 @@ at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at:
   return pick(plain, &KernelTable::rotate_heads)(x, cosine, sine);
 }
 
+void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale) {
+  const int64_t columns = scores.size(-1);
+  const bool fits = scores.is_contiguous() && period > 0 && first >= 0 &&
+                    first + period <= columns && (scores.numel() / columns) % period == 0;
+  check(fits, "causal_softmax_", scores, scores);
+  pick(is_plain({scores}), &KernelTable::causal_softmax_)(scores, period, first, scale);
+}
+
 }  // namespace oneshot::kernels

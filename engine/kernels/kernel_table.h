@@ -33,6 +33,10 @@ struct KernelTable {
   at::Tensor (*rotate_heads)(const at::Tensor& x,
                              const at::Tensor& cosine,
                              const at::Tensor& sine) = nullptr;
+  void (*causal_softmax_)(at::Tensor& scores,
+                          int64_t period,
+                          int64_t first,
+                          double scale) = nullptr;
 };
 
 /// Plain ATen, every entry filled, any device. The definition of right.

@@ -73,6 +73,21 @@ TEST(Forward, RotateHeads) {
   }
 }
 
+TEST(Forward, CausalSoftmax) {
+  for (const at::ScalarType dtype : kDtypes) {
+    for (const auto& [first, period] : {std::pair{0, 1}, {0, 5}, {3, 7}, {61, 4}, {20, 1}}) {
+      const at::Tensor scores = random({2, 3, period, first + period}, dtype) * 30;
+      at::Tensor expected = scores.clone();
+      reference_kernels().causal_softmax_(expected, period, first, 0.125);
+      on_every_target([&](const KernelTable& cpu) {
+        at::Tensor found = scores.clone();
+        cpu.causal_softmax_(found, period, first, 0.125);
+        expect_close(found, expected);
+      });
+    }
+  }
+}
+
 TEST(Forward, GradientsGoThroughTheReference) {
   const at::Tensor x = random({3, 8}, at::kFloat).requires_grad_();
   const at::Tensor weight = random({8}, at::kFloat);

@@ -54,6 +54,7 @@ const KernelTable& cpu_kernels() {
       .rms_norm = cpu::rms_norm,
       .silu_multiply = cpu::silu_multiply,
       .rotate_heads = cpu::rotate_heads,
+      .causal_softmax_ = cpu::causal_softmax_,
   };
   return kTable;
 }

@@ -22,6 +22,7 @@ at::Tensor pack_int(const at::Tensor& codes, int bits);
 at::Tensor pack_nibbles(const at::Tensor& codes);
 at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double epsilon);
 at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up);
+void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale);
 at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
 
 /// How the floating-point numbers of a tensor are stored.
@@ -79,6 +80,13 @@ struct RotateJob {
   Storage storage;
   size_t batches, tokens, heads, head_dim, rotated;
   size_t batch_stride, token_stride, head_stride;
+};
+
+struct SoftmaxJob {
+  void* scores;  // [rows, columns]
+  Storage storage;
+  size_t rows, columns, period, first;
+  float scale;
 };
 
 }  // namespace oneshot::kernels::cpu

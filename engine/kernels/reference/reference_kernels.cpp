@@ -160,6 +160,14 @@ at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at:
                             : at::cat({rotated, heads.narrow(-1, dims, x.size(-1) - dims)}, -1);
 }
 
+void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale) {
+  const int64_t columns = scores.size(-1);
+  const at::Tensor rows = scores.view({-1, period, columns});
+  const at::Tensor hidden = at::ones({period, columns}, at::kBool).triu(first + 1);
+  const at::Tensor scaled = (rows.to(at::kFloat) * scale).masked_fill(hidden, -INFINITY);
+  rows.copy_(at::softmax(scaled, -1));
+}
+
 constexpr KernelTable kReference = {
     .device = "reference",
     .group_absmax = group_absmax,
@@ -174,6 +182,7 @@ constexpr KernelTable kReference = {
     .rms_norm = rms_norm,
     .silu_multiply = silu_multiply,
     .rotate_heads = rotate_heads,
+    .causal_softmax_ = causal_softmax_,
 };
 
 }  // namespace

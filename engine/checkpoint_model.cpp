@@ -141,7 +141,7 @@ ModelBytes CheckpointModel::bytes() const {
     for (const std::string& module : part) {
       for (const char* end : {".weight", ".bias"}) {
         loaded += loaded_bytes(module + end);
-        loading = std::max(loading, loading_bytes(module + end));
+        loading += loading_bytes(module + end);
       }
     }
     bytes.loaded += loaded;

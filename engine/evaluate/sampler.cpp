@@ -56,6 +56,7 @@ int32_t Sampler::draw(std::span<const float> logits) {
     return static_cast<double>(logits[static_cast<size_t>(id)]) / options_.temperature;
   };
   std::vector<double> weights;  // not divided by their sum
+  weights.reserve(ids.size());
   for (const int32_t id : ids) {
     weights.push_back(id == ids.front() ? 1 : std::exp(scaled(id) - scaled(ids.front())));
   }

@@ -30,8 +30,9 @@ SequencePass::SequencePass(ModelGraph& model,
 
 void SequencePass::run_block(size_t index) {
   Block& block = model_.block(index);
-  block.load(weights_);
-  run_sequences(hidden_.size(), steps_, [&](size_t i) {
+  const std::vector<Module*> modules = block.modules();
+  run_items(modules.size(), steps_, [&](size_t i) { modules[i]->load(weights_); });
+  run_items(hidden_.size(), steps_, [&](size_t i) {
     hidden_[i] = block.forward(hidden_[i], contexts_.at(hidden_[i].size(1)));
     steps_.add();
   });
@@ -46,7 +47,7 @@ void SequencePass::run_blocks() {
 
 void SequencePass::run_head(const std::function<void(size_t sequence)>& score) {
   load_head();
-  run_sequences(hidden_.size(), steps_, [&](size_t i) {
+  run_items(hidden_.size(), steps_, [&](size_t i) {
     score(i);
     steps_.add();
   });
@@ -77,9 +78,9 @@ void for_positions(int64_t begin,
   }
 }
 
-void run_sequences(size_t count,
-                   const EvaluationSteps& steps,
-                   const std::function<void(size_t)>& work) {
+void run_items(size_t count,
+               const EvaluationSteps& steps,
+               const std::function<void(size_t)>& work) {
   ParallelWork parallel;
   parallel.count = count;
   parallel.threads = steps.threads();

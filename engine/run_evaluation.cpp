@@ -6,6 +6,7 @@
 #include "engine/checkpoint/text_file.h"
 #include "engine/error.h"
 #include "engine/evaluate/generate.h"
+#include "engine/evaluate/kept_weights.h"
 #include "engine/evaluation_json.h"
 #include "engine/evaluation_memory.h"
 #include "engine/models/registry.h"
@@ -75,7 +76,6 @@ RunEvaluation::RunEvaluation(const EvaluationRequest& request,
     choices_ = read_choice_file(*request_.choices, tokenizer_);
   }
   before_ = measure(setup_.source);
-  malloc_trim(0);  // the source's weights are free, and the run is to come
 }
 
 nlohmann::json RunEvaluation::compare_with(const std::filesystem::path& output) {
@@ -104,6 +104,7 @@ nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
   CheckpointModel model(folder, request_.formats(), /*weight_only=*/false);
   nlohmann::json measured = nlohmann::json::object();
   const auto give_memory = [&](int64_t longest) {
+    malloc_trim(0);  // what was measured before has left much that is free
     resources_.tokens_at_once = tokens_at_once({{&model}, longest, setup_.threads, setup_.memory});
   };
   if (request_.text) {
@@ -118,8 +119,10 @@ nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
         measured);
   }
   if (request_.generate) {
+    malloc_trim(0);
     measured["generated"] = generated(model);
   }
+  malloc_trim(0);
   return measured;
 }
 

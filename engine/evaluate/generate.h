@@ -33,8 +33,4 @@ Generation generate(ModelGraph& model,
                     const GenerationOptions& options,
                     const std::function<bool(int32_t id)>& on_token = {});
 
-/// Weights that stay in memory once they are loaded, as long as all that stay have at most that
-/// many bytes; the others are loaded anew each time. Each is loaded by one thread at a time.
-Weights kept_weights(Weights weights, uint64_t bytes);
-
 }  // namespace oneshot

@@ -31,9 +31,12 @@ uint64_t logit_bytes(const ModelGraph& model) {
 
 uint64_t kept_weight_bytes(CheckpointModel& model, int64_t tokens, std::optional<uint64_t> memory) {
   const ModelBytes bytes = model.bytes(1);
-  // As much again for the keys and values of all blocks, which are a small part of one's work each.
+  const int64_t longest = model.graph().sizes().longest_text;
+  const int64_t read = longest > 0 ? std::min(tokens, longest) : tokens;
+  // Twice as much again for the keys and values of all blocks: those of one are a small part of
+  // what it works with.
   const uint64_t needed =
-      kProgramBytes + bytes.largest_part + 2 * model.graph().working_bytes(tokens);
+      kProgramBytes + bytes.largest_part + 3 * model.graph().working_bytes(read);
   if (memory && needed > *memory) {
     refuse(*memory, needed, "generating needs");
   }

@@ -40,7 +40,7 @@ size_t reaching(const std::vector<double>& weights, double share) {
 
 int32_t Sampler::next(std::span<const float> logits) {
   if (std::any_of(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit); })) {
-    throw Error(ErrorCode::Checkpoint,
+    throw Error(ErrorCode::Failed,
                 "the model gives a logit that is not a number; are the weights damaged?");
   }
   if (options_.temperature == 0) {

@@ -5,7 +5,9 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "engine/error.h"
 #include "engine/worker_pool.h"
 
 namespace oneshot {
@@ -64,10 +66,15 @@ double SequencePass::log_likelihood(size_t sequence, const at::Tensor& ids, int6
 }
 
 double sum_of(const at::Tensor& log_p, const at::Tensor& wanted) {
-  return log_p.narrow(0, 0, wanted.size(0))
-      .gather(1, wanted.unsqueeze(1))
-      .sum(at::kDouble)
-      .item<double>();
+  const double sum = log_p.narrow(0, 0, wanted.size(0))
+                         .gather(1, wanted.unsqueeze(1))
+                         .sum(at::kDouble)
+                         .item<double>();
+  if (!std::isfinite(sum)) {
+    throw Error(ErrorCode::Failed,
+                "the model gives a probability that is not a number; are the weights damaged?");
+  }
+  return sum;
 }
 
 void for_positions(int64_t begin,

@@ -77,6 +77,7 @@ class SequencePass {
 };
 
 /// Σ log p of the wanted tokens [n] at n positions. log_p [n or more, vocabulary].
+/// throws Failed when that is not finite.
 double sum_of(const at::Tensor& log_p, const at::Tensor& wanted);
 
 /// Positions whose logits are computed at a time.

@@ -3,9 +3,11 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 
+#include "engine/available_memory.h"
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint_model.h"
 #include "engine/evaluate/kept_weights.h"
@@ -103,6 +105,12 @@ TEST_F(Generate, WeightsStayWhereTheyFit) {
   const std::string message =
       error_message(ErrorCode::Resource, [&] { kept_weight_bytes(model, 64, 1000); });
   EXPECT_TRUE(message.starts_with("--memory 1000: generating needs ")) << message;
+}
+
+TEST(AvailableMemory, IsAPartOfTheMachines) {
+  const auto pages = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES));
+  EXPECT_GT(available_memory(), 0U);
+  EXPECT_LE(available_memory(), pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
 }
 
 }  // namespace

@@ -162,7 +162,8 @@ void eval_command(const EvalArguments& arguments) {
   const auto start = std::chrono::steady_clock::now();
   check_device(arguments.device);
   check_arguments(arguments);
-  at::set_num_threads(thread_count(arguments.threads));
+  at::set_num_threads(
+      1);  // the threads have sequences of their own, and do not wait for each other
   CheckpointModel model(arguments.folder, all_formats(), arguments.weight_only);
   std::optional<CheckpointModel> against;
   if (!arguments.against.empty()) {

@@ -11,6 +11,7 @@
 #include "engine/checkpoint_model.h"
 #include "engine/error.h"
 #include "engine/evaluate/generate.h"
+#include "engine/evaluate/kept_weights.h"
 #include "engine/evaluation_memory.h"
 #include "engine/text/chat_template.h"
 #include "engine/text/end_tokens.h"

@@ -54,8 +54,8 @@ void print_summary(const Report& report) {
               bytes_text(report.bytes_before).c_str(),
               bytes_text(report.bytes_after).c_str(),
               100 * ratio);
-  if (!report.evaluation.is_null()) {
-    print_evaluation(report.evaluation);
+  if (report.evaluation) {
+    print_evaluation(*report.evaluation);
   }
   std::printf("took       %s on %d threads (%s), peak memory %s\n",
               seconds_text(report.seconds).c_str(),

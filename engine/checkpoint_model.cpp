@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "engine/error.h"
 #include "engine/graph/fake_quantize.h"
@@ -147,32 +148,35 @@ uint64_t CheckpointModel::loaded_bytes(const std::string& tensor) const {
   return static_cast<uint64_t>(values) * c10::elementSize(dtype_);
 }
 
-/// What loading a tensor takes besides the result: codes and values before they are scaled, or the
-/// mapped file.
+/// What loading a tensor takes besides the result: codes, zero points, and values before they are
+/// scaled; or the mapped file.
 uint64_t CheckpointModel::loading_bytes(const std::string& tensor) const {
   if (quantized_by(tensor) != quantized_.end()) {
-    return 2 * loaded_bytes(tensor);
+    return 3 * loaded_bytes(tensor);
   }
   const auto spec = checkpoint_.spec(tensor);
   return spec ? spec->bytes() : 0;
 }
 
-ModelBytes CheckpointModel::bytes() const {
+ModelBytes CheckpointModel::bytes(int threads) const {
   ModelBytes bytes;
   for (const WrittenFile& file : checkpoint_.files()) {
     bytes.stored += file.bytes;
   }
   for (const std::vector<std::string>& part : graph_->module_names()) {
     uint64_t loaded = 0;
-    uint64_t loading = 0;
+    std::vector<uint64_t> loading;
     for (const std::string& module : part) {
       for (const char* end : {".weight", ".bias"}) {
         loaded += loaded_bytes(module + end);
-        loading = std::max(loading, loading_bytes(module + end));
+        loading.push_back(loading_bytes(module + end));
       }
     }
+    std::sort(loading.rbegin(), loading.rend());
+    loading.resize(std::min(loading.size(), static_cast<size_t>(threads)));
     bytes.loaded += loaded;
-    bytes.largest_part = std::max(bytes.largest_part, loaded + loading);
+    bytes.largest_part =
+        std::max(bytes.largest_part, std::accumulate(loading.begin(), loading.end(), loaded));
   }
   return bytes;
 }

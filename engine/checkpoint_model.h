@@ -15,7 +15,7 @@ namespace oneshot {
 struct ModelBytes {
   uint64_t stored = 0;        // its weight files
   uint64_t loaded = 0;        // all its weights in float32
-  uint64_t largest_part = 0;  // to load the embedding, a block or the head in float32, at most
+  uint64_t largest_part = 0;  // to load the embedding, a block or the head in float32
 };
 
 class CheckpointModel {
@@ -31,9 +31,9 @@ class CheckpointModel {
 
   ModelGraph& graph() { return *graph_; }
   const nlohmann::json& config() const { return checkpoint_.config(); }
-  /// throws Checkpoint when a quantized module is damaged.
-  ModelBytes bytes() const;
-  /// In the dtype that is computed in. Valid as long as this object.
+  /// threads: that load tensors side by side. throws Checkpoint when a quantized module is damaged.
+  ModelBytes bytes(int threads) const;
+  /// In the dtype that is computed in, for many threads at once. Valid as long as this object.
   const Weights& weights() const { return weights_; }
   /// Name of the format; empty for a plain checkpoint.
   std::string format() const { return format_ ? format_->name() : ""; }

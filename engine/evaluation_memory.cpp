@@ -30,10 +30,13 @@ uint64_t logit_bytes(const ModelGraph& model) {
 }  // namespace
 
 uint64_t kept_weight_bytes(CheckpointModel& model, int64_t tokens, std::optional<uint64_t> memory) {
-  const ModelBytes bytes = model.bytes();
-  // As much again for the keys and values of all blocks, which are a small part of one's work each.
+  const ModelBytes bytes = model.bytes(1);
+  const int64_t longest = model.graph().sizes().longest_text;
+  const int64_t read = longest > 0 ? std::min(tokens, longest) : tokens;
+  // Twice as much again for the keys and values of all blocks: those of one are a small part of
+  // what it works with.
   const uint64_t needed =
-      kProgramBytes + bytes.largest_part + 2 * model.graph().working_bytes(tokens);
+      kProgramBytes + bytes.largest_part + 3 * model.graph().working_bytes(read);
   if (memory && needed > *memory) {
     refuse(*memory, needed, "generating needs");
   }
@@ -42,7 +45,7 @@ uint64_t kept_weight_bytes(CheckpointModel& model, int64_t tokens, std::optional
 }
 
 int generation_threads(const CheckpointModel& model, int threads) {
-  return model.bytes().loaded < kSmallModelBytes ? 1 : threads;
+  return model.bytes(1).loaded < kSmallModelBytes ? 1 : threads;
 }
 
 int64_t tokens_at_once(const SequencesRequest& request) {
@@ -51,7 +54,7 @@ int64_t tokens_at_once(const SequencesRequest& request) {
   uint64_t of_thread = 0;
   uint64_t of_token = 0;
   for (CheckpointModel* model : request.models) {
-    const ModelBytes bytes = model->bytes();
+    const ModelBytes bytes = model->bytes(request.threads);
     stored += bytes.stored;
     fixed += bytes.largest_part;
     const ModelGraph& graph = model->graph();

@@ -211,7 +211,8 @@ Report run_job(const Job& job, const RunOptions& options, RunListener& listener)
   write_small_file(work.staging() / kLockFile, lock.dump(2) + "\n");
   report.phase_seconds["files"] = seconds_since(files_start);
   if (evaluation) {
-    report.evaluation = evaluation->compare_with(stream.folders.front());
+    report.evaluation =
+        std::make_shared<nlohmann::json>(evaluation->compare_with(stream.folders.front()));
   }
   report.seconds = seconds_since(start);
   report.peak_memory_bytes = peak_memory_bytes();

@@ -43,7 +43,7 @@ nlohmann::json report_json(const Report& report) {
       {"planned_memory_bytes", report.planned_memory_bytes},
       {"threads", report.threads},
       {"instruction_set", report.instruction_set},
-      {"evaluation", report.evaluation},
+      {"evaluation", report.evaluation ? *report.evaluation : nlohmann::json()},
       {"warnings", report.warnings},
       {"left_out_files", report.left_out_files},
   };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -25,7 +26,7 @@ struct Report {
   uint64_t planned_memory_bytes = 0;
   int threads = 1;
   std::string instruction_set;
-  nlohmann::json evaluation;  // before and after; null: not measured
+  std::shared_ptr<const nlohmann::json> evaluation;  // before and after; null: not measured
   std::vector<std::string> warnings;
   std::vector<std::string> left_out_files;  // of the source, not copied
 };

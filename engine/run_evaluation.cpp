@@ -1,10 +1,12 @@
 #include "engine/run_evaluation.h"
 
 #include <ATen/Parallel.h>
+#include <malloc.h>
 
 #include "engine/checkpoint/text_file.h"
 #include "engine/error.h"
 #include "engine/evaluate/generate.h"
+#include "engine/evaluate/kept_weights.h"
 #include "engine/evaluation_json.h"
 #include "engine/evaluation_memory.h"
 #include "engine/models/registry.h"
@@ -26,6 +28,18 @@ EvaluationResources resources_of(const EvaluationSetup& setup, RunListener& list
   };
   return resources;
 }
+
+/// How many threads ATen uses on this one, for as long as this lives.
+class AtenThreads {
+ public:
+  explicit AtenThreads(int threads) { at::set_num_threads(threads); }
+  ~AtenThreads() { at::set_num_threads(before_); }
+  AtenThreads(const AtenThreads&) = delete;
+  AtenThreads& operator=(const AtenThreads&) = delete;
+
+ private:
+  int before_ = at::get_num_threads();
+};
 
 }  // namespace
 
@@ -86,9 +100,11 @@ nlohmann::json RunEvaluation::compare_with(const std::filesystem::path& output) 
 }
 
 nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
+  const AtenThreads one(1);  // others have sequences of their own
   CheckpointModel model(folder, request_.formats(), /*weight_only=*/false);
   nlohmann::json measured = nlohmann::json::object();
   const auto give_memory = [&](int64_t longest) {
+    malloc_trim(0);  // what was measured before has left much that is free
     resources_.tokens_at_once = tokens_at_once({{&model}, longest, setup_.threads, setup_.memory});
   };
   if (request_.text) {
@@ -103,8 +119,10 @@ nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
         measured);
   }
   if (request_.generate) {
+    malloc_trim(0);
     measured["generated"] = generated(model);
   }
+  malloc_trim(0);
   return measured;
 }
 
@@ -117,11 +135,9 @@ std::string RunEvaluation::generated(CheckpointModel& model) {
   const int64_t tokens = static_cast<int64_t>(prompt.size()) + kGeneratedTokens;
   const Weights weights =
       kept_weights(model.weights(), kept_weight_bytes(model, tokens, setup_.memory));
-  const int threads_before = at::get_num_threads();
-  at::set_num_threads(generation_threads(model, setup_.threads));
+  const AtenThreads threads(generation_threads(model, setup_.threads));
   const Generation result = generate(
       model.graph(), weights, prompt, options, [&](int32_t) { return !listener_.cancelled(); });
-  at::set_num_threads(threads_before);
   return tokenizer_.decode(result.ids, true);
 }
 

@@ -58,7 +58,7 @@ class PairPass {
     }
     pass_.load_head();
     reference_.load_head();
-    run_sequences(windows_.size(), steps_, [&](size_t i) {
+    run_items(windows_.size(), steps_, [&](size_t i) {
       compare_logits(i);
       steps_.add();
       steps_.add();
@@ -70,7 +70,7 @@ class PairPass {
 
  private:
   void compare_blocks() {
-    run_sequences(windows_.size(), steps_, [&](size_t i) {
+    run_items(windows_.size(), steps_, [&](size_t i) {
       const at::Tensor wanted = reference_.hidden(i);
       const at::Tensor error = pass_.hidden(i) - wanted;
       differences_[i].block_error.push_back(error.square().sum(at::kDouble).item<double>());

@@ -4,8 +4,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <map>
-#include <memory>
 
 #include "engine/error.h"
 
@@ -84,28 +82,6 @@ Generation generate(ModelGraph& model,
     }
   }
   return result;
-}
-
-Weights kept_weights(Weights weights, uint64_t bytes) {
-  struct Kept {
-    Weights source;
-    uint64_t bytes_left;
-    std::map<std::string, at::Tensor> tensors;
-  };
-  const auto kept = std::make_shared<Kept>(Kept{std::move(weights), bytes, {}});
-  return {[kept](const std::string& name) { return kept->source.has(name); },
-          [kept](const std::string& name) {
-            const auto found = kept->tensors.find(name);
-            if (found != kept->tensors.end()) {
-              return found->second;
-            }
-            at::Tensor tensor = kept->source.load(name);
-            if (tensor.nbytes() <= kept->bytes_left) {
-              kept->bytes_left -= tensor.nbytes();
-              kept->tensors[name] = tensor;
-            }
-            return tensor;
-          }};
 }
 
 }  // namespace oneshot

@@ -26,15 +26,11 @@ struct Generation {
 
 /// Continues a prompt. on_token sees every new token as it comes; false ends with Interrupted.
 /// throws Checkpoint for a prompt without tokens, one longer than the model's longest text, or with
-/// an id outside its vocabulary; and when the model computes what is no number.
+/// an id outside its vocabulary; Failed when the model computes what is no number.
 Generation generate(ModelGraph& model,
                     const Weights& weights,
                     std::span<const int32_t> prompt,
                     const GenerationOptions& options,
                     const std::function<bool(int32_t id)>& on_token = {});
-
-/// Weights that stay in memory once they are loaded, as long as all that stay have at most that
-/// many bytes; the others are loaded anew each time. Each is loaded by one thread at a time.
-Weights kept_weights(Weights weights, uint64_t bytes);
 
 }  // namespace oneshot

@@ -40,7 +40,7 @@ size_t reaching(const std::vector<double>& weights, double share) {
 
 int32_t Sampler::next(std::span<const float> logits) {
   if (std::any_of(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit); })) {
-    throw Error(ErrorCode::Checkpoint,
+    throw Error(ErrorCode::Failed,
                 "the model gives a logit that is not a number; are the weights damaged?");
   }
   if (options_.temperature == 0) {
@@ -56,6 +56,7 @@ int32_t Sampler::draw(std::span<const float> logits) {
     return static_cast<double>(logits[static_cast<size_t>(id)]) / options_.temperature;
   };
   std::vector<double> weights;  // not divided by their sum
+  weights.reserve(ids.size());
   for (const int32_t id : ids) {
     weights.push_back(id == ids.front() ? 1 : std::exp(scaled(id) - scaled(ids.front())));
   }

@@ -21,7 +21,7 @@ class Sampler {
  public:
   explicit Sampler(const SamplingOptions& options) : options_(options), generator_(options.seed) {}
 
-  /// logits: one for each token of the vocabulary, one or more. throws Checkpoint when one is not a
+  /// logits: one for each token of the vocabulary, one or more. throws Failed when one is not a
   /// number.
   int32_t next(std::span<const float> logits);
 

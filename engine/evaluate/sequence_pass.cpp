@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "engine/error.h"
 #include "engine/graph/parallel_forward.h"
 
 namespace oneshot {
@@ -28,8 +30,9 @@ SequencePass::SequencePass(ModelGraph& model,
 
 void SequencePass::run_block(size_t index) {
   Block& block = model_.block(index);
-  block.load(weights_);
-  run_sequences(hidden_.size(), steps_, [&](size_t i) {
+  const std::vector<Module*> modules = block.modules();
+  run_items(modules.size(), steps_, [&](size_t i) { modules[i]->load(weights_); });
+  run_items(hidden_.size(), steps_, [&](size_t i) {
     hidden_[i] = block.forward(hidden_[i], contexts_.at(hidden_[i].size(1)));
     steps_.add();
   });
@@ -44,7 +47,7 @@ void SequencePass::run_blocks() {
 
 void SequencePass::run_head(const std::function<void(size_t sequence)>& score) {
   load_head();
-  run_sequences(hidden_.size(), steps_, [&](size_t i) {
+  run_items(hidden_.size(), steps_, [&](size_t i) {
     score(i);
     steps_.add();
   });
@@ -61,10 +64,15 @@ double SequencePass::log_likelihood(size_t sequence, const at::Tensor& ids, int6
 }
 
 double sum_of(const at::Tensor& log_p, const at::Tensor& wanted) {
-  return log_p.narrow(0, 0, wanted.size(0))
-      .gather(1, wanted.unsqueeze(1))
-      .sum(at::kDouble)
-      .item<double>();
+  const double sum = log_p.narrow(0, 0, wanted.size(0))
+                         .gather(1, wanted.unsqueeze(1))
+                         .sum(at::kDouble)
+                         .item<double>();
+  if (!std::isfinite(sum)) {
+    throw Error(ErrorCode::Failed,
+                "the model gives a probability that is not a number; are the weights damaged?");
+  }
+  return sum;
 }
 
 void for_positions(int64_t begin,
@@ -75,9 +83,9 @@ void for_positions(int64_t begin,
   }
 }
 
-void run_sequences(size_t count,
-                   const EvaluationSteps& steps,
-                   const std::function<void(size_t)>& work) {
+void run_items(size_t count,
+               const EvaluationSteps& steps,
+               const std::function<void(size_t)>& work) {
   parallel_forward({count, steps.threads(), [&] { return steps.tell(); }}, work);
 }
 

@@ -42,7 +42,8 @@ class EvaluationSteps {
 /// of threads.
 class SequencePass {
  public:
-  /// ids: int64 [T], one or more. All arguments outlive the pass but for `ids`.
+  /// ids: int64 [T], one or more. weights: may be loaded by many threads at once. All arguments
+  /// outlive the pass but for `ids`.
   /// throws Checkpoint for an id outside the vocabulary.
   SequencePass(ModelGraph& model,
                const Weights& weights,
@@ -76,6 +77,7 @@ class SequencePass {
 };
 
 /// Σ log p of the wanted tokens [n] at n positions. log_p [n or more, vocabulary].
+/// throws Failed when that is not finite.
 double sum_of(const at::Tensor& log_p, const at::Tensor& wanted);
 
 /// Positions whose logits are computed at a time.
@@ -87,9 +89,7 @@ void for_positions(int64_t begin,
                    const std::function<void(int64_t first, int64_t count)>& score);
 
 /// Runs `work` on items, on as many threads as there are; ends with Interrupted when told to.
-void run_sequences(size_t count,
-                   const EvaluationSteps& steps,
-                   const std::function<void(size_t)>& work);
+void run_items(size_t count, const EvaluationSteps& steps, const std::function<void(size_t)>& work);
 
 /// Where batches of sequences begin, in order, so that none has more than so many tokens or only
 /// one sequence; and the end.

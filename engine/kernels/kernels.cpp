@@ -4,11 +4,15 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "engine/kernels/kernel_table.h"
 
 namespace oneshot::kernels {
 namespace {
+
+constexpr int64_t kCodesAtOnce = 1 << 16;  // that are unpacked: their values fit the caches
 
 const KernelTable& table_of(const at::Tensor& tensor) {
   return tensor.is_cpu() ? cpu_kernels() : reference_kernels();
@@ -157,7 +161,15 @@ at::Tensor unpack_int(const at::Tensor& words, int bits, int64_t columns) {
                     bits,
                     " bits a row"));
   }
-  return pick(words, &KernelTable::unpack_int)(words, bits, columns);
+  // The intermediate values are much larger than the codes: a few rows at a time.
+  const int64_t rows_at_once = std::max<int64_t>(1, kCodesAtOnce / columns);
+  at::Tensor codes = at::empty({words.size(0), columns}, words.options().dtype(at::kChar));
+  for (int64_t row = 0; row < words.size(0); row += rows_at_once) {
+    const int64_t rows = std::min(rows_at_once, words.size(0) - row);
+    codes.narrow(0, row, rows)
+        .copy_(pick(words, &KernelTable::unpack_int)(words.narrow(0, row, rows), bits, columns));
+  }
+  return codes;
 }
 
 at::Tensor pack_nibbles(const at::Tensor& codes) {

@@ -30,7 +30,7 @@ TEST(Evaluation, IsInTheReport) {
   const Report report = run_recipe(folder, {.recipe = recipe("W4A16", evaluation)});
   const nlohmann::json written =
       nlohmann::json::parse(read_file(folder.path() / "out/report.json"))["evaluation"];
-  EXPECT_EQ(written, report.evaluation);
+  EXPECT_EQ(written, *report.evaluation);
   // As Transformers measures source and output, see tests/evaluate and tests/data/evaluate.
   EXPECT_NEAR(written["before"]["perplexity"].get<double>(), 29.1134, 1e-3);
   EXPECT_NEAR(written["after"]["perplexity"].get<double>(), 29.29299, 1e-3);
@@ -46,8 +46,8 @@ TEST(Evaluation, IsInTheReport) {
 
 TEST(Evaluation, AbsentLeavesNothing) {
   const TemporaryFolder folder;
-  EXPECT_TRUE(
-      run_recipe(folder, {.recipe = quantize_recipe("scheme: W4A16")}).evaluation.is_null());
+  EXPECT_TRUE(run_recipe(folder, {.recipe = quantize_recipe("scheme: W4A16")}).evaluation ==
+              nullptr);
 }
 
 TEST(Evaluation, WhatBecomesTooBadIsNotKept) {

@@ -3,11 +3,14 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 
+#include "engine/available_memory.h"
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint_model.h"
+#include "engine/evaluate/kept_weights.h"
 #include "engine/evaluation_memory.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/recipe_run.h"
@@ -77,7 +80,7 @@ TEST_F(Generate, KeptWeightsAreLoadedOnceAsFarAsTheyFit) {
                           ++loads;
                           return model.weights().load(name);
                         }};
-  const ModelBytes bytes = model.bytes();
+  const ModelBytes bytes = model.bytes(1);
   const auto run_with = [&](uint64_t kept) {
     loads = 0;
     return generate(model.graph(), kept_weights(counted, kept), prompt, {.max_tokens = 4}).ids;
@@ -92,15 +95,22 @@ TEST_F(Generate, KeptWeightsAreLoadedOnceAsFarAsTheyFit) {
 }
 
 TEST_F(Generate, WeightsStayWhereTheyFit) {
-  const ModelBytes bytes = model.bytes();
+  const ModelBytes bytes = model.bytes(1);
   EXPECT_EQ(bytes.stored, std::filesystem::file_size(tiny_llama() / "model.safetensors"));
   const uint64_t values = (2 * 256 + 2 * 128) * 256 + 3 * 256 * 768 + 2 * 256;  // of a block
-  EXPECT_EQ(bytes.largest_part, 4 * values + 2 * 256 * 768);     // and the mapped bytes of a tensor
+  EXPECT_EQ(bytes.largest_part, 4 * values + 2 * 256 * 768);  // and the largest one as it is mapped
+  EXPECT_EQ(model.bytes(100).largest_part, (4 + 2) * values);
   EXPECT_EQ(bytes.loaded + 256 * 4, 2 * (bytes.stored - 2240));  // a header, then bfloat16
   EXPECT_GT(kept_weight_bytes(model, 64, std::nullopt), bytes.loaded);
   const std::string message =
       error_message(ErrorCode::Resource, [&] { kept_weight_bytes(model, 64, 1000); });
   EXPECT_TRUE(message.starts_with("--memory 1000: generating needs ")) << message;
+}
+
+TEST(AvailableMemory, IsAPartOfTheMachines) {
+  const auto pages = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES));
+  EXPECT_GT(available_memory(), 0U);
+  EXPECT_LE(available_memory(), pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
 }
 
 }  // namespace

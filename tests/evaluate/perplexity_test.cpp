@@ -91,6 +91,17 @@ TEST(Perplexity, RefusesShortTextsAndForeignTokens) {
       });
 }
 
+TEST(Perplexity, RefusesWhatIsNoNumber) {
+  const std::vector<int32_t> ids(25, 1);
+  const Weights damaged{
+      zeros().has, [](const std::string& name) { return zeros().load(name).fill_(std::nan("")); }};
+  expect_error(ErrorCode::Failed,
+               "the model gives a probability that is not a number; are the weights damaged?",
+               [&] {
+                 perplexity(*uniform_model(), damaged, ids, {4, 0});
+               });
+}
+
 TEST(Perplexity, IsTheSameForAnyThreadsAndMemory) {
   CheckpointModel model(tiny_llama(), {}, false);
   const std::vector<int32_t> ids =

@@ -71,7 +71,7 @@ TEST(Sampler, TheSeedDecides) {
 
 TEST(Sampler, RefusesWhatIsNoNumber) {
   const std::array<float, 2> logits{0, std::numeric_limits<float>::quiet_NaN()};
-  expect_error(ErrorCode::Checkpoint,
+  expect_error(ErrorCode::Failed,
                "the model gives a logit that is not a number; are the weights damaged?",
                [&] { Sampler({}).next(logits); });
 }

@@ -41,6 +41,16 @@ TEST(Pack, RowsOfAnyLength) {
   }
 }
 
+// More codes than are unpacked at a time, in many rows and in one.
+TEST(Pack, UnpacksPieceByPiece) {
+  for (int bits = 2; bits <= 8; ++bits) {
+    for (const int64_t columns : {515, 70'000}) {
+      const at::Tensor codes = some_codes(bits, {columns == 515 ? 300 : 2, columns});
+      EXPECT_TRUE(same_bits(unpack_int(pack_int(codes, bits), bits, columns), codes)) << bits;
+    }
+  }
+}
+
 // The memory that the words are given is not empty: what a shorter row leaves must be zeroed.
 TEST(Pack, ZeroesBehindTheLastCode) {
   for (int bits = 2; bits <= 8; ++bits) {

@@ -41,11 +41,12 @@ std::string amount(uint64_t value, const char* unit) {
 }
 
 /// "1.20 GB of 4.29 GB, 812 MB/s, 3.8 s left"; "12 steps of 24 steps, 3.0 s left".
-std::string figures(const Progress& progress, double seconds) {
+/// began_at: what was done when the phase began.
+std::string figures(const Progress& progress, uint64_t began_at, double seconds) {
   std::string text =
       amount(progress.done, progress.unit) + " of " + amount(progress.total, progress.unit);
-  if (progress.done > 0 && seconds > 0.2) {
-    const double rate = static_cast<double>(progress.done) / seconds;
+  if (progress.done > began_at && seconds > 0.2) {
+    const double rate = static_cast<double>(progress.done - began_at) / seconds;
     const auto left = static_cast<double>(progress.total - progress.done);
     if (*progress.unit == '\0') {
       text += ", " + bytes_text(static_cast<uint64_t>(rate)) + "/s";
@@ -85,12 +86,12 @@ void ConsoleListener::on_plan(const Plan& plan) {
             {"output_bytes", plan.output_bytes()},
             {"peak_memory_bytes", plan.peak_memory_bytes},
             {"threads", plan.threads}});
-  warn(plan.warnings);
+  on_warnings(plan.warnings);
   start_ = Clock::now();
   next_line_ = start_ + kFirstLine;
 }
 
-void ConsoleListener::warn(const std::vector<std::string>& warnings) {
+void ConsoleListener::on_warnings(const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) {
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
     log_.add("warning", {{"message", warning}});
@@ -99,6 +100,11 @@ void ConsoleListener::warn(const std::vector<std::string>& warnings) {
 
 void ConsoleListener::on_progress(const Progress& progress) {
   const auto now = Clock::now();
+  if (phase_ != progress.phase) {
+    phase_ = progress.phase;
+    phase_began_at_ = progress.done;
+    start_ = now;
+  }
   const double seconds = std::chrono::duration<double>(now - start_).count();
   if (terminal_ && !quiet_) {
     show(progress, seconds);
@@ -108,7 +114,8 @@ void ConsoleListener::on_progress(const Progress& progress) {
   }
   next_line_ = now + kBetweenLines;
   if (!terminal_ && !quiet_) {
-    std::fprintf(stderr, "%s: %s\n", progress.phase, figures(progress, seconds).c_str());
+    std::fprintf(
+        stderr, "%s: %s\n", progress.phase, figures(progress, phase_began_at_, seconds).c_str());
   }
   log_.add("progress",
            {{"phase", progress.phase},
@@ -120,10 +127,10 @@ void ConsoleListener::on_progress(const Progress& progress) {
 void ConsoleListener::show(const Progress& progress, double seconds) {
   const double share =
       progress.total > 0 ? static_cast<double>(progress.done) / progress.total : 1.0;
-  std::string line =
-      std::string(progress.phase) + " " + bar_text(share) + " " + figures(progress, seconds);
+  std::string line = std::string(progress.phase) + " " + bar_text(share) + " " +
+                     figures(progress, phase_began_at_, seconds);
   if (terminal_columns() < 100) {
-    line = std::string(progress.phase) + " " + figures(progress, seconds);
+    line = std::string(progress.phase) + " " + figures(progress, phase_began_at_, seconds);
   }
   std::fprintf(stderr, "\r\033[K%s", line.c_str());
   std::fflush(stderr);

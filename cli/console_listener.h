@@ -22,13 +22,13 @@ class ConsoleListener : public RunListener {
   ~ConsoleListener() override;
 
   void on_plan(const Plan& plan) override;
+  /// Prints and logs them.
+  void on_warnings(const std::vector<std::string>& warnings) override;
   void on_progress(const Progress& progress) override;
   bool cancelled() override;
 
   /// Clears the bar. Call before printing anything else.
   void finish();
-  /// Prints and logs warnings.
-  void warn(const std::vector<std::string>& warnings);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -38,7 +38,9 @@ class ConsoleListener : public RunListener {
   bool quiet_;
   bool terminal_;
   bool bar_shown_ = false;
-  Clock::time_point start_ = Clock::now();
+  std::string phase_;
+  uint64_t phase_began_at_ = 0;             // done before it
+  Clock::time_point start_ = Clock::now();  // of the phase
   Clock::time_point next_line_;
   RunLog& log_;
 };

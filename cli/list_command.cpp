@@ -5,6 +5,7 @@
 #include "cli/text.h"
 #include "engine/graph/family_names.h"
 #include "engine/kernels/kernel_table.h"
+#include "engine/models/registry.h"
 #include "engine/quant/scheme.h"
 #include "formats/registry.h"
 #include "modifiers/registry.h"
@@ -27,9 +28,8 @@ Rows modifier_rows() {
 Rows scheme_rows() {
   Rows rows{{"scheme", "needs data", "what it is"}};
   for (const Preset& preset : presets()) {
-    rows.push_back({preset.scheme.name,
-                    preset.scheme.needs_calibration() ? "yes (not supported yet)" : "no",
-                    preset.summary});
+    rows.push_back(
+        {preset.scheme.name, preset.scheme.needs_calibration() ? "yes" : "no", preset.summary});
   }
   return rows;
 }
@@ -43,9 +43,12 @@ Rows format_rows() {
 }
 
 Rows model_rows() {
-  Rows rows{{"model type", "", "what is known of it"}};
+  Rows rows{{"model type", "runs", "what is known of it"}};
+  for (const ModelFamily& family : model_families()) {
+    rows.push_back({family.model_type, "yes", family.summary});
+  }
   for (const ModelNames& names : known_models()) {
-    rows.push_back({names.model_type, "", names.summary});
+    rows.push_back({names.model_type, "no", names.summary});
   }
   return rows;
 }
@@ -65,7 +68,11 @@ Rows kernel_rows() {
           row("pack_int", cpu.pack_int != nullptr),
           row("unpack_int", cpu.unpack_int != nullptr),
           row("pack_nibbles", cpu.pack_nibbles != nullptr),
-          row("unpack_nibbles", cpu.unpack_nibbles != nullptr)};
+          row("unpack_nibbles", cpu.unpack_nibbles != nullptr),
+          row("rms_norm", cpu.rms_norm != nullptr),
+          row("silu_multiply", cpu.silu_multiply != nullptr),
+          row("rotate_heads", cpu.rotate_heads != nullptr),
+          row("causal_softmax", cpu.causal_softmax_ != nullptr)};
 }
 
 std::vector<std::string> format_names() {

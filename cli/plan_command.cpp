@@ -70,6 +70,18 @@ std::string plan_table(const Plan& plan) {
                     bytes_text(line.after),
                     key[2]});
   }
+  if (!plan.caches.empty()) {
+    uint64_t bytes = 0;
+    for (const PlannedCache& cache : plan.caches) {
+      bytes += cache.bytes;
+    }
+    rows.push_back({plan.caches.front().attention + ".{k,v}_scale",
+                    std::to_string(plan.caches.size()),
+                    "scales of keys and values",
+                    bytes_text(0),
+                    bytes_text(bytes),
+                    "kv_cache_scheme"});
+  }
   return table_text(rows, {false, true, false, true, true, false});
 }
 
@@ -87,6 +99,10 @@ nlohmann::json plan_json(const Plan& plan) {
     }
     modules.push_back(std::move(entry));
   }
+  nlohmann::json caches = nlohmann::json::array();
+  for (const PlannedCache& cache : plan.caches) {
+    caches.push_back({{"attention", cache.attention}, {"bytes", cache.bytes}});
+  }
   nlohmann::json files = nlohmann::json::object();
   for (const PlannedOutput& output : plan.outputs) {
     for (const OutputShard& shard : output.layout.shards()) {
@@ -94,6 +110,7 @@ nlohmann::json plan_json(const Plan& plan) {
     }
   }
   return {{"modules", modules},
+          {"caches", caches},
           {"files", files},
           {"output_bytes", plan.output_bytes()},
           {"peak_memory_bytes", plan.peak_memory_bytes},

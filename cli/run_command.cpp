@@ -93,7 +93,7 @@ void run_command(const RecipeArguments& arguments, const RunArguments& run) {
           {{"recipe", recipe.file},
            {"model", options.model.string()},
            {"output", options.output.string()}});
-  listener.warn(job.warnings);
+  listener.on_warnings(job.warnings);
   Report report;
   try {
     report = run_job(job, options, listener);

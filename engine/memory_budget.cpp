@@ -18,6 +18,7 @@ constexpr uint64_t kBytesPerTensor = 2048;     // headers, names, plan
 constexpr uint64_t kCopiesOfSlice = 4;    // source, rewritten rows, codes, packed, ATen temporaries
 constexpr int64_t kSliceBytes = 2 << 20;  // fits the caches; larger brings nothing
 constexpr int64_t kSmallestSliceBytes = 64 << 10;
+constexpr uint64_t kModelBytes = 128 << 20;    // a model, and what its products are made with
 constexpr uint64_t kCopiesOfSample = 6;        // states, projections, products of the MLP
 constexpr uint64_t kWantedBytes = 1ULL << 30;  // what many threads share unless told otherwise
 
@@ -132,7 +133,8 @@ void plan_memory(Plan& plan, const PlanRequest& request) {
   if (request.samples == 0) {
     return;
   }
-  const uint64_t working = base + block_cost(plan) + sample_cost(plan, request) * threads;
+  const uint64_t working =
+      base + kModelBytes + block_cost(plan) + sample_cost(plan, request) * threads;
   plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working);
   check_budget(plan, request);
   const uint64_t budget = request.memory.value_or(machine_memory() / 2);

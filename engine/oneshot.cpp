@@ -123,103 +123,137 @@ Plan plan_job(const Job& job,
     request.sequence_length = job.calibration->sequence_length;
     make_model(source.config());  // refuses what cannot be run before anything is read
   }
-  Plan plan = make_plan(request);
   if (job.evaluation) {
-    check_evaluation(*job.evaluation, plan, source.config());
+    check_evaluation(*job.evaluation, source.config());
   }
-  return plan;
+  return make_plan(request);
 }
 
 namespace {
 
-CalibrateRequest calibrate_request(const Job& job,
-                                   const Plan& plan,
-                                   const fs::path& model,
-                                   const WorkFolder& work,
-                                   const CalibrationData& data) {
-  CalibrateRequest request;
-  request.plan = &plan;
-  for (const auto& modifier : job.modifiers) {
-    request.modifiers.push_back(modifier.get());
+/// One run, a phase after the other.
+class Run {
+ public:
+  Run(const Job& job, const RunOptions& options, RunListener& listener)
+      : job_(job),
+        options_(options),
+        listener_(listener),
+        source_(options.model),
+        plan_(plan_job(job, source_, options.threads, options.memory)) {}
+
+  Report run() {
+    timed("plan", [&] { prepare(); });
+    if (report_.up_to_date) {
+      return report_;
+    }
+    WorkFolder work(options_.output, options_.model);
+    std::optional<RunEvaluation> evaluation;  // measures the source here, the output below
+    if (job_.evaluation) {
+      timed("evaluation before", [&] {
+        evaluation.emplace(*job_.evaluation,
+                           EvaluationSetup{options_.model, options_.threads, options_.memory},
+                           listener_);
+      });
+    }
+    if (job_.calibration) {
+      timed("calibration", [&] { calibrate_in(work.staging()); });
+    }
+    make_folders(work.staging());
+    timed("weights", [&] { write_weights(); });
+    timed("files", [&] { write_files(work.staging()); });
+    if (evaluation) {
+      timed("evaluation after", [&] {
+        report_.evaluation =
+            std::make_shared<nlohmann::json>(evaluation->compare_with(folders_.front()));
+      });
+    }
+    report_.seconds = seconds_since(start_);
+    report_.peak_memory_bytes = peak_memory_bytes();
+    write_small_file(work.staging() / "report.json", report_json(report_).dump(2) + "\n");
+    work.commit(options_.overwrite);
+    report_.seconds = seconds_since(start_);
+    return report_;
   }
-  request.model = model;
-  request.folder = work.staging();
-  request.rows = data.rows;
-  return request;
-}
+
+ private:
+  template <typename Phase>
+  void timed(const char* name, const Phase& phase) {
+    const auto start = Clock::now();
+    phase();
+    report_.phase_seconds[name] = seconds_since(start);
+  }
+
+  /// What will be done, and whether it has been done already.
+  void prepare() {
+    report_.warnings = job_.warnings;
+    report_.instruction_set = kernels::cpu_instruction_set();
+    summarize_plan(plan_, report_);
+    report_.left_out_files = source_.left_out_files();
+    listener_.on_plan(plan_);
+    data_ = load_job_data(job_, source_);
+    listener_.on_warnings(data_.warnings);
+    report_.warnings.insert(report_.warnings.end(), data_.warnings.begin(), data_.warnings.end());
+    report_.samples = data_.rows.size();
+    lock_ = make_lock(job_, source_, plan_, data_, options_.hash_contents);
+    report_.up_to_date = is_up_to_date(options_, lock_);
+    report_.output = fs::absolute(options_.output).string();
+  }
+
+  std::vector<const Modifier*> modifiers() const {
+    std::vector<const Modifier*> all;
+    for (const auto& modifier : job_.modifiers) {
+      all.push_back(modifier.get());
+    }
+    return all;
+  }
+
+  void calibrate_in(const fs::path& folder) {
+    calibrated_ = calibrate({&plan_, modifiers(), options_.model, folder, data_.rows}, listener_);
+  }
+
+  void make_folders(const fs::path& staging) {
+    for (const PlannedOutput& output : plan_.outputs) {
+      folders_.push_back(output.folder.empty() ? staging : staging / output.folder);
+      fs::create_directories(folders_.back());
+    }
+  }
+
+  void write_weights() {
+    StreamRequest stream;
+    stream.plan = &plan_;
+    stream.source = &source_;
+    stream.modifiers = modifiers();
+    stream.calibrated = &calibrated_;
+    stream.folders = folders_;
+    stream_weights(stream, listener_);
+  }
+
+  void write_files(const fs::path& staging) {
+    const nlohmann::json config = output_config(job_, source_);
+    for (size_t i = 0; i < plan_.outputs.size(); ++i) {
+      write_small_files(plan_.outputs[i], plan_, source_, config, folders_[i]);
+    }
+    write_small_file(staging / "recipe.yaml", job_.resolved_recipe);
+    write_small_file(staging / kLockFile, lock_.dump(2) + "\n");
+  }
+
+  const Job& job_;
+  const RunOptions& options_;
+  RunListener& listener_;
+  const Clock::time_point start_ = Clock::now();
+  const SourceCheckpoint source_;
+  const Plan plan_;
+  Report report_;
+  CalibrationData data_;
+  nlohmann::json lock_;
+  CalibrationResults calibrated_;
+  std::vector<fs::path> folders_;  // of the outputs
+};
 
 }  // namespace
 
 Report run_job(const Job& job, const RunOptions& options, RunListener& listener) {
-  const auto start = Clock::now();
-  Report report;
-  report.warnings = job.warnings;
-  report.instruction_set = kernels::cpu_instruction_set();
-
-  const SourceCheckpoint source(options.model);
-  const Plan plan = plan_job(job, source, options.threads, options.memory);
-  summarize_plan(plan, report);
-  report.left_out_files = source.left_out_files();
-  listener.on_plan(plan);
-
-  const CalibrationData data = load_job_data(job, source);
-  report.warnings.insert(report.warnings.end(), data.warnings.begin(), data.warnings.end());
-  report.samples = data.rows.size();
-  const nlohmann::json lock = make_lock(job, source, plan, data, options.hash_contents);
-  report.up_to_date = is_up_to_date(options, lock);
-  report.output = fs::absolute(options.output).string();
-  if (report.up_to_date) {
-    return report;
-  }
-  WorkFolder work(options.output, options.model);
-  report.phase_seconds["plan"] = seconds_since(start);
-  std::optional<RunEvaluation> evaluation;  // measures the source here, the output below
-  if (job.evaluation) {
-    evaluation.emplace(
-        *job.evaluation, EvaluationSetup{options.model, options.threads, options.memory}, listener);
-  }
-
-  const auto calibration_start = Clock::now();
-  CalibrationResults calibrated;
-  if (job.calibration) {
-    calibrated = calibrate(calibrate_request(job, plan, options.model, work, data), listener);
-    report.phase_seconds["calibration"] = seconds_since(calibration_start);
-  }
-
-  StreamRequest stream;
-  stream.calibrated = &calibrated;
-  stream.plan = &plan;
-  stream.source = &source;
-  for (const auto& modifier : job.modifiers) {
-    stream.modifiers.push_back(modifier.get());
-  }
-  for (const PlannedOutput& output : plan.outputs) {
-    stream.folders.push_back(output.folder.empty() ? work.staging()
-                                                   : work.staging() / output.folder);
-    fs::create_directories(stream.folders.back());
-  }
-  const auto weights_start = Clock::now();
-  stream_weights(stream, listener);
-  report.phase_seconds["weights"] = seconds_since(weights_start);
-
-  const auto files_start = Clock::now();
-  const nlohmann::json config = output_config(job, source);
-  for (size_t i = 0; i < plan.outputs.size(); ++i) {
-    write_small_files(plan.outputs[i], plan, source, config, stream.folders[i]);
-  }
-  write_small_file(work.staging() / "recipe.yaml", job.resolved_recipe);
-  write_small_file(work.staging() / kLockFile, lock.dump(2) + "\n");
-  report.phase_seconds["files"] = seconds_since(files_start);
-  if (evaluation) {
-    report.evaluation =
-        std::make_shared<nlohmann::json>(evaluation->compare_with(stream.folders.front()));
-  }
-  report.seconds = seconds_since(start);
-  report.peak_memory_bytes = peak_memory_bytes();
-  write_small_file(work.staging() / "report.json", report_json(report).dump(2) + "\n");
-  work.commit(options.overwrite);
-  report.seconds = seconds_since(start);
-  return report;
+  return Run(job, options, listener).run();
 }
 
 }  // namespace oneshot

@@ -43,21 +43,11 @@ class AtenThreads {
 
 }  // namespace
 
-void check_evaluation(const EvaluationRequest& request,
-                      const Plan& plan,
-                      const nlohmann::json& config) {
+void check_evaluation(const EvaluationRequest& request, const nlohmann::json& config) {
   try {
     make_model(config);
   } catch (const Error& error) {
     throw Error(error.code(), request.where + ": evaluation: " + error.what());
-  }
-  for (const PlannedModule& module : plan.modules) {
-    if (module.scheme && module.scheme->needs_calibration()) {
-      throw Error(ErrorCode::Unsupported,
-                  request.where + ": evaluation: activations with static scales (" +
-                      module.scheme->name +
-                      ") cannot be evaluated yet; take `evaluation:` out of the recipe");
-    }
   }
 }
 

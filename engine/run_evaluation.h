@@ -30,10 +30,8 @@ struct EvaluationRequest {
   std::function<std::vector<std::unique_ptr<Format>>()> formats;  // that an output may be in
 };
 
-/// throws Unsupported when the model, or what a plan makes of it, cannot be run.
-void check_evaluation(const EvaluationRequest& request,
-                      const Plan& plan,
-                      const nlohmann::json& config);
+/// throws Unsupported when the model cannot be run.
+void check_evaluation(const EvaluationRequest& request, const nlohmann::json& config);
 
 struct EvaluationSetup {
   std::filesystem::path source;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/plan.h"
 
@@ -21,6 +22,8 @@ class RunListener {
   virtual ~RunListener() = default;
 
   virtual void on_plan(const Plan& /*plan*/) {}
+  /// Of what was found in the data, once it is read.
+  virtual void on_warnings(const std::vector<std::string>& /*warnings*/) {}
   virtual void on_progress(const Progress& /*progress*/) {}
   /// Asked about ten times a second; true ends the run cleanly with ErrorCode::Interrupted.
   virtual bool cancelled() { return false; }

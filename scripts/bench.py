@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make bench: speed and memory, as ratios to plain copying in the same run.
 
-    scripts/bench.py [--folder DIR] [--gibibytes 2] [--repeats 5] [--only runs|kernels|memory|startup]
+    scripts/bench.py [--folder DIR] [--gibibytes 2] [--repeats 5] [--only PART]
 
 DIR (default build/bench) is on the disk that is measured; /dev/shm is measured beside it where there is room.
 Every repeat measures the copy and the run one after the other; medians of the times and of the ratios are printed.
@@ -106,6 +106,61 @@ def bench_startup(folder, repeats):
     print(f"startup  a whole run of the embedded model: {statistics.median(times):.3f} s", flush=True)
 
 
+TOKENIZER_LIBRARY = """
+import json, statistics, sys, time
+from tokenizers import Tokenizer
+tokenizer, text = Tokenizer.from_file(sys.argv[1] + "/tokenizer.json"), open(sys.argv[2]).read()
+rates = []
+for _ in range(5):
+    start = time.perf_counter()
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    rates.append(len(text.encode()) / (time.perf_counter() - start))
+print(json.dumps({"bytes_per_second": statistics.median(rates), "tokens": len(ids)}))
+"""
+
+
+def bench_tokenizer(python, folders):
+    text = ROOT / "examples/data/heldout.txt"
+    for folder in folders:
+        ours = json.loads(run(BIN / "tokenizer_bench", folder, text, stdout=subprocess.PIPE).stdout)
+        line = f"tokenizer {folder.name}: {ours['bytes_per_second'] / 1e6:.1f} MB/s"
+        library = subprocess.run([python, "-c", TOKENIZER_LIBRARY, folder, text], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, env={**os.environ, "RAYON_NUM_THREADS": "1"})
+        if library.returncode == 0:
+            theirs = json.loads(library.stdout)
+            same = "same number of tokens" if theirs["tokens"] == ours["tokens"] else "OTHER TOKENS"
+            line += (f", the tokenizers library {theirs['bytes_per_second'] / 1e6:.1f} MB/s, "
+                     f"{ours['bytes_per_second'] / theirs['bytes_per_second']:.1f} times as fast, {same}")
+        else:
+            line += f" ({python} has no tokenizers library to compare with: --python)"
+        print(line, flush=True)
+
+
+def bench_forward():
+    for threads in dict.fromkeys((1, os.cpu_count() or 1)):
+        result = json.loads(run(BIN / "forward_bench", threads, stdout=subprocess.PIPE).stdout)
+        for dtype in ("float32", "bfloat16"):
+            if dtype in result:
+                print(f"forward  {dtype:9} {threads} threads: {result[dtype]['tokens_per_second']:.0f} tokens/s, "
+                      f"at::mm alone {result[dtype]['products_tokens_per_second']:.0f}, "
+                      f"ratio {result[dtype]['ratio']:.2f}", flush=True)
+        decoding = result["decoding"]
+    print(f"decoding float32, 1 thread: {decoding['tokens_per_second']:.1f} tokens/s, "
+          f"{100 * decoding['bandwidth_share']:.0f} % of what reading the weights alone would allow", flush=True)
+
+
+def bench_evaluation(folder):
+    """A model of 4 GiB without a budget, and with a budget that is smaller than it is."""
+    model = make_model(folder / "model-4", 4)
+    size = sum(f.stat().st_size for f in model.glob("*.safetensors"))
+    for memory in (None, "2GiB"):
+        command = [BIN / "oneshot", "eval", model, "--text", ROOT / "examples/data/heldout.txt", "--tokenizer",
+                   ROOT / "examples/models/tiny-llama", "--samples", 2, "--sequence-length", 256, "--json"]
+        result = json.loads(run(*command, *(["--memory", memory] if memory else []), stdout=subprocess.PIPE).stdout)
+        print(f"eval     a model of {size / 2**30:.1f} GiB, --memory {memory}: peak "
+              f"{result['peak_memory_bytes'] / 2**20:.0f} MiB, {result['seconds']:.1f} s", flush=True)
+
+
 def bench_kernels():
     result = run(BIN / "kernels_bench", "--benchmark_format=json", "--benchmark_repetitions=3",
                  "--benchmark_report_aggregates_only=true", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -121,12 +176,20 @@ def main():
     parser.add_argument("--folder", type=Path, default=ROOT / "build/bench")
     parser.add_argument("--gibibytes", type=float, default=2)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--only", choices=["runs", "kernels", "memory", "startup"])
+    parser.add_argument("--only", choices=["runs", "kernels", "memory", "startup", "tokenizer", "forward", "evaluation"])
+    parser.add_argument("--python", default=sys.executable, help="one that has the tokenizers library, to compare with")
+    parser.add_argument("--tokenizer", type=Path, action="append", default=[], help="folder of a further tokenizer")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     wanted = lambda part: args.only in (None, part)
     if wanted("kernels"):
         bench_kernels()
+    if wanted("tokenizer"):
+        bench_tokenizer(args.python, [ROOT / "examples/models/tiny-llama", *args.tokenizer])
+    if wanted("forward"):
+        bench_forward()
+    if wanted("evaluation"):
+        bench_evaluation(args.folder)
     if wanted("startup"):
         bench_startup(args.folder, args.repeats)
     if wanted("runs"):

@@ -1,5 +1,6 @@
 // The forward pass of a model of SmolLM2-135M's shapes against at::mm over the shapes of its
-// blocks, in the same process, dtype and number of threads. Prints one JSON object.
+// blocks, in the same process, dtype and number of threads; and tokens one by one, against reading
+// their weights. Prints one JSON object.
 //
 //   forward_bench [threads]
 #include <ATen/ATen.h>
@@ -95,6 +96,55 @@ double forward_seconds(ModelGraph& model, const at::Tensor& input, int threads) 
   });
 }
 
+/// Tokens one by one, by one thread, all weights in memory; and the share of the time that reading
+/// the weights takes.
+nlohmann::json measure_decoding(at::ScalarType dtype) {
+  const c10::InferenceMode inference;
+  at::set_num_threads(1);
+  const auto model = make_model(kConfig);
+  const Weights weights = random_weights(dtype);
+  std::vector<at::Tensor> all;
+  for (size_t b = 0; b < model->block_count(); ++b) {
+    model->block(b).load(weights);
+    for (Module* module : model->block(b).modules()) {
+      all.push_back(module->weight);
+    }
+  }
+  constexpr int64_t kDecoded = 32;
+  TextCache cache;
+  cache.blocks.resize(model->block_count());
+  const auto decode = [&] {
+    const at::Tensor ids = at::zeros({1, 1}, at::kLong);
+    BlockContext context = model->context({ids, {}, cache.tokens}, dtype);
+    at::Tensor hidden = at::ones({1, 1, 576}, dtype);
+    for (size_t b = 0; b < model->block_count(); ++b) {
+      context.cache = &cache.blocks[b];
+      hidden = model->block(b).forward(hidden, context);
+    }
+    ++cache.tokens;
+  };
+  const auto read = [&] {
+    for (const at::Tensor& weight : all) {
+      at::sum(weight);
+    }
+  };
+  std::vector<double> decoding, reading;
+  for (int i = 0; i <= kRepeats; ++i) {
+    const double decoded = seconds([&] {
+      for (int64_t t = 0; t < kDecoded; ++t) {
+        decode();
+      }
+    });
+    const double once = seconds(read);
+    if (i > 0) {
+      decoding.push_back(decoded / kDecoded);
+      reading.push_back(once);
+    }
+  }
+  return {{"tokens_per_second", 1 / median(decoding)},
+          {"bandwidth_share", median(reading) / median(decoding)}};
+}
+
 nlohmann::json measure(at::ScalarType dtype, int threads) {
   const c10::InferenceMode inference;
   const auto model = make_model(kConfig);
@@ -124,7 +174,9 @@ nlohmann::json measure(at::ScalarType dtype, int threads) {
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 2;
-  nlohmann::json result{{"threads", threads}, {"float32", oneshot::measure(at::kFloat, threads)}};
+  nlohmann::json result{{"threads", threads},
+                        {"float32", oneshot::measure(at::kFloat, threads)},
+                        {"decoding", oneshot::measure_decoding(at::kFloat)}};
   if (oneshot::kernels::has_bfloat16_products()) {
     result["bfloat16"] = oneshot::measure(at::kBFloat16, threads);
   }

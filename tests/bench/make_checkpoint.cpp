@@ -66,6 +66,15 @@ void write_tensor(ShardWriter& writer,
   }
 }
 
+/// It can be run too, with any tokenizer of fewer tokens.
+std::string config_text(int layers) {
+  return R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096,
+ "intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 16000,
+ "max_position_embeddings": 8192, "rms_norm_eps": 1e-05, "rope_theta": 500000.0,
+ "tie_word_embeddings": true, "num_hidden_layers": )" +
+         std::to_string(layers) + "}\n";
+}
+
 void make(const std::filesystem::path& folder, double gibibytes, int64_t wide_rows) {
   std::vector<TensorSpec> specs;
   uint64_t bytes = 0;
@@ -78,11 +87,13 @@ void make(const std::filesystem::path& folder, double gibibytes, int64_t wide_ro
     add({"model.wide_proj.weight", Dtype::Bf16, {wide_rows, kHidden}});
   }
   const auto wanted = static_cast<uint64_t>(gibibytes * (1ULL << 30));
-  for (int index = 0; bytes < wanted; ++index) {
-    for (TensorSpec& spec : layer(index)) {
+  int layers = 0;
+  for (; bytes < wanted; ++layers) {
+    for (TensorSpec& spec : layer(layers)) {
       add(std::move(spec));
     }
   }
+  add({"model.norm.weight", Dtype::Bf16, {kHidden}});
   std::filesystem::create_directories(folder);
   const OutputLayout layout(specs, 2'000'000'000);
   ShardWriter writer(folder, layout);
@@ -95,9 +106,7 @@ void make(const std::filesystem::path& folder, double gibibytes, int64_t wide_ro
   if (const auto index = layout.index_json()) {
     write_small_file(folder / "model.safetensors.index.json", *index);
   }
-  write_small_file(
-      folder / "config.json",
-      R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "tie_word_embeddings": false})");
+  write_small_file(folder / "config.json", config_text(layers));
 }
 
 }  // namespace

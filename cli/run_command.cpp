@@ -46,6 +46,9 @@ void print_summary(const Report& report) {
                 report.output.c_str());
     return;
   }
+  if (report.samples > 0) {
+    std::printf("calibrated on %zu samples\n", report.samples);
+  }
   const double ratio =
       static_cast<double>(report.bytes_after) / static_cast<double>(report.bytes_before);
   std::printf("quantized  %s\n", counted(report.quantized).c_str());

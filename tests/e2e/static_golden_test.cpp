@@ -83,6 +83,25 @@ TEST(Calibrated, GivesTheSameBytesForAnyNumberOfThreads) {
   }
 }
 
+TEST(Calibrated, InFloat32FindsTheSameRanges) {
+  const TemporaryFolder folder;
+  run_recipe(folder,
+             {.recipe = calibrated_recipe("scheme: FP8, ignore: [lm_head]") +
+                        "model: {dtype: float32}\n"});
+  const WrittenCheckpoint written(folder.path() / "out");
+  const auto expected = nlohmann::json::parse(
+      read_file(ONESHOT_TEST_DATA "/golden/lc_fp8_static/tensors.json"))["tensors"];
+  size_t compared = 0;
+  for (const auto& [name, tensor] : expected.items()) {
+    if (tensor.contains("values")) {
+      const double value = tensor["values"][0].get<double>();
+      EXPECT_NEAR(written.read(name).item<double>(), value, 0x1p-6 * value) << name;
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, 14U);
+}
+
 TEST(Calibrated, LockNamesTheData) {
   const TemporaryFolder folder;
   run_recipe(folder, {.recipe = calibrated_recipe("scheme: FP8")});

@@ -208,9 +208,9 @@ YamlNode options_of_preset(const YamlNode& preset, const PeerObservers& observer
   }
   YamlNode options = mapping_at(preset);
   const auto add = [&options](const YamlNode* node, Side side, const char* option) {
-    const std::string name(node != nullptr ? our_observer(*node, side) : "minmax");
-    if (name != "minmax") {
-      add_item(options, option, scalar_at(*node, name));
+    const std::string_view name = node != nullptr ? our_observer(*node, side) : "minmax";
+    if (node != nullptr && name != "minmax") {
+      add_item(options, option, scalar_at(*node, std::string(name)));
     }
   };
   add(observers.weights, Side::Weights, "weight_observer");

@@ -12,6 +12,11 @@ struct Case {
   const char* scheme;
 };
 
+/// For the names in the list of tests.
+void PrintTo(const Case& tested, std::ostream* out) {
+  *out << tested.name;
+}
+
 class GoldenRun : public testing::TestWithParam<Case> {};
 
 TEST_P(GoldenRun, WritesTheBytesOfThePeer) {

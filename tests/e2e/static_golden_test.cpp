@@ -22,6 +22,11 @@ std::string calibrated_recipe(const std::string& options) {
          "/calibration/calib_ids.jsonl, samples: 64, sequence_length: 256, shuffle: false}\n";
 }
 
+/// For the names in the list of tests.
+void PrintTo(const Case& tested, std::ostream* out) {
+  *out << tested.name;
+}
+
 class StaticGolden : public testing::TestWithParam<Case> {};
 
 TEST_P(StaticGolden, EqualsThePeer) {

@@ -47,7 +47,8 @@ void print_summary(const Report& report) {
     return;
   }
   if (report.samples > 0) {
-    std::printf("calibrated on %zu samples\n", report.samples);
+    std::printf(
+        "calibrated on %zu samples, in %s\n", report.samples, report.calibration_dtype.c_str());
   }
   const double ratio =
       static_cast<double>(report.bytes_after) / static_cast<double>(report.bytes_before);

@@ -139,6 +139,10 @@ at::ScalarType calibration_dtype(const Plan& plan) {
   return all_bfloat16 && kernels::has_bfloat16_products() ? at::kBFloat16 : at::kFloat;
 }
 
+std::string calibration_dtype_name(const Plan& plan) {
+  return calibration_dtype(plan) == at::kBFloat16 ? "bfloat16" : "float32";
+}
+
 CalibrationResults calibrate(const CalibrateRequest& request, RunListener& listener) {
   return Calibration(request, listener).run();
 }

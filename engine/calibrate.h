@@ -27,6 +27,7 @@ bool needs_calibration(const Plan& plan);
 /// The dtype that a model is run in while it is calibrated: bfloat16 where the processor has
 /// instructions for it and the model is kept in it, else float32.
 at::ScalarType calibration_dtype(const Plan& plan);
+std::string calibration_dtype_name(const Plan& plan);
 
 /// The rows of a job's calibration data; none when it has no calibration. Throws what
 /// load_calibration and the tokenizer throw.

@@ -194,6 +194,7 @@ class Run {
     listener_.on_warnings(data_.warnings);
     report_.warnings.insert(report_.warnings.end(), data_.warnings.begin(), data_.warnings.end());
     report_.samples = data_.rows.size();
+    report_.calibration_dtype = job_.calibration ? calibration_dtype_name(plan_) : "";
     lock_ = make_lock(job_, source_, plan_, data_, options_.hash_contents);
     report_.up_to_date = is_up_to_date(options_, lock_);
     report_.output = fs::absolute(options_.output).string();

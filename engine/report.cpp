@@ -37,6 +37,7 @@ nlohmann::json report_json(const Report& report) {
       {"bytes_before", report.bytes_before},
       {"bytes_after", report.bytes_after},
       {"calibration_samples", report.samples},
+      {"calibration_dtype", report.calibration_dtype},
       {"seconds", report.seconds},
       {"phase_seconds", report.phase_seconds},
       {"peak_memory_bytes", report.peak_memory_bytes},

@@ -20,6 +20,7 @@ struct Report {
   std::map<std::string, size_t> left;          // rule → modules with a weight
   uint64_t bytes_before = 0, bytes_after = 0;  // of all weight files
   size_t samples = 0;                          // that the run was calibrated on
+  std::string calibration_dtype;               // that the model was run in: "bfloat16"; empty: none
   double seconds = 0;
   std::map<std::string, double> phase_seconds;  // "plan", "calibration", "weights", "files"
   uint64_t peak_memory_bytes = 0;               // resident set, measured

@@ -232,6 +232,7 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return oneshot::cli::fail(5, "out of memory; give the run more, or fewer --threads");
   } catch (const std::exception& error) {
-    return oneshot::cli::fail(1, std::string("internal error: ") + error.what());
+    const std::string text = error.what();  // LibTorch's ends with a backtrace
+    return oneshot::cli::fail(1, "internal error: " + text.substr(0, text.find('\n')));
   }
 }

@@ -8,7 +8,7 @@
 #include "engine/checkpoint_model.h"
 #include "engine/error.h"
 #include "engine/kernels/processor.h"
-#include "engine/models/config_reader.h"
+#include "engine/models/registry.h"
 
 namespace oneshot {
 namespace {
@@ -113,22 +113,15 @@ CalibrationData load_job_data(const Job& job, const SourceCheckpoint& source) {
   if (!job.tokenizer.empty() || std::filesystem::exists(folder / "tokenizer.json")) {
     tokenizer = Tokenizer::from_folder(folder);
   }
-  const nlohmann::json& config = source.config();
-  const ConfigReader reader(config.contains("text_config") ? config["text_config"] : config,
-                            "config.json");
+  const ModelSizes sizes = make_model(source.config())->sizes();
   CalibratedModel model;
   model.tokenizer = tokenizer ? &*tokenizer : nullptr;
   model.tokenizer_folder = folder;
-  model.vocabulary_size = reader.required_size("vocab_size");
-  model.longest_sequence = reader.integer("max_position_embeddings", INT64_MAX);
+  model.vocabulary_size = sizes.vocabulary;
+  if (sizes.longest_text > 0) {
+    model.longest_sequence = sizes.longest_text;
+  }
   return load_calibration(*job.calibration, model);
-}
-
-bool needs_calibration(const Plan& plan) {
-  return !plan.caches.empty() ||
-         std::any_of(plan.modules.begin(), plan.modules.end(), [](const PlannedModule& module) {
-           return module.scheme && module.scheme->needs_calibration();
-         });
 }
 
 at::ScalarType calibration_dtype(const Plan& plan) {

@@ -21,9 +21,6 @@ struct CalibrateRequest {
   std::span<const std::vector<int32_t>> rows;
 };
 
-/// True when a modifier of the plan has something to see.
-bool needs_calibration(const Plan& plan);
-
 /// The dtype that a model is run in while it is calibrated: bfloat16 where the processor has
 /// instructions for it and the model is kept in it, else float32.
 at::ScalarType calibration_dtype(const Plan& plan);

@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/graph/fake_quantize.h"
+#include "engine/graph/weight_check.h"
 #include "engine/models/registry.h"
 
 namespace oneshot {
@@ -53,6 +54,7 @@ CheckpointModel::CheckpointModel(const std::filesystem::path& folder,
                                  at::ScalarType dtype)
     : checkpoint_(folder), dtype_(dtype), graph_(make_model(checkpoint_.config())) {
   choose_format(std::move(formats));
+  check_shapes();
   if (!weight_only) {
     quantize_activations();
     quantize_caches();
@@ -66,6 +68,20 @@ CheckpointModel::CheckpointModel(const std::filesystem::path& folder,
                        rows)
         .to(dtype_);
   };
+}
+
+void CheckpointModel::check_shapes() {
+  std::vector<NamedShape> tensors;
+  for (const TensorSpec& spec : checkpoint_.tensors()) {
+    if (quantized_by(spec.name) == quantized_.end()) {
+      tensors.push_back({spec.name, spec.shape});
+    }
+  }
+  for (const auto& [name, scheme] : quantized_) {
+    const PlannedModule was = format_->module(checkpoint_, name, scheme);
+    tensors.push_back({name + std::string(kWeight), {was.rows, was.columns}});
+  }
+  check_weights(*graph_, tensors);
 }
 
 void CheckpointModel::choose_format(std::vector<std::unique_ptr<Format>> formats) {

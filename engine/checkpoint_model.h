@@ -39,6 +39,7 @@ class CheckpointModel {
   std::string format() const { return format_ ? format_->name() : ""; }
 
  private:
+  void check_shapes();
   void choose_format(std::vector<std::unique_ptr<Format>> formats);
   void quantize_activations();
   void quantize_caches();

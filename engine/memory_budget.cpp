@@ -1,11 +1,10 @@
 #include "engine/memory_budget.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <map>
 #include <numeric>
 
+#include "engine/available_memory.h"
 #include "engine/error.h"
 #include "engine/format.h"
 
@@ -60,13 +59,6 @@ uint64_t block_cost(const Plan& plan) {
   return largest * (sizeof(float) + sizeof(uint16_t));
 }
 
-int64_t hidden_size(const PlanRequest& request) {
-  const nlohmann::json& config = request.source->config();
-  const nlohmann::json& text = config.contains("text_config") ? config["text_config"] : config;
-  const auto found = text.find("hidden_size");
-  return found != text.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
-}
-
 /// What one sample takes while a block computes: what goes in and out of its widest Linear, some
 /// times over.
 uint64_t sample_cost(const Plan& plan, const PlanRequest& request) {
@@ -81,13 +73,8 @@ uint64_t sample_cost(const Plan& plan, const PlanRequest& request) {
 
 uint64_t states_cost(const Plan& plan, const PlanRequest& request) {
   const bool exact = plan.cast == Dtype::F32;
-  return static_cast<uint64_t>(request.samples * request.sequence_length * hidden_size(request)) *
+  return static_cast<uint64_t>(request.samples * request.sequence_length * request.hidden_size) *
          (exact ? sizeof(float) : sizeof(uint16_t));
-}
-
-uint64_t machine_memory() {
-  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 void check_budget(const Plan& plan, const PlanRequest& request) {
@@ -137,7 +124,7 @@ void plan_memory(Plan& plan, const PlanRequest& request) {
       base + kModelBytes + block_cost(plan) + sample_cost(plan, request) * threads;
   plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working);
   check_budget(plan, request);
-  const uint64_t budget = request.memory.value_or(machine_memory() / 2);
+  const uint64_t budget = request.memory.value_or(available_memory() / 2);
   plan.state_memory_bytes =
       std::min(states_cost(plan, request), budget > working ? budget - working : 0);
   plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working + plan.state_memory_bytes);

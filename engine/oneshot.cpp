@@ -7,6 +7,7 @@
 #include "engine/checkpoint/small_file.h"
 #include "engine/checkpoint/work_folder.h"
 #include "engine/error.h"
+#include "engine/graph/weight_check.h"
 #include "engine/kernels/kernel_table.h"
 #include "engine/lock_file.h"
 #include "engine/models/registry.h"
@@ -102,6 +103,21 @@ bool is_up_to_date(const RunOptions& options, const nlohmann::json& lock) {
 
 }  // namespace
 
+namespace {
+
+/// The graph of the source, whose tensors are those that its config announces.
+std::unique_ptr<ModelGraph> source_model(const SourceCheckpoint& source) {
+  std::unique_ptr<ModelGraph> model = make_model(source.config());
+  std::vector<NamedShape> tensors;
+  for (const SourceTensor& tensor : source.tensors()) {
+    tensors.push_back({tensor.name, tensor.shape});
+  }
+  check_weights(*model, tensors);
+  return model;
+}
+
+}  // namespace
+
 Plan plan_job(const Job& job,
               const SourceCheckpoint& source,
               int threads,
@@ -121,7 +137,7 @@ Plan plan_job(const Job& job,
   if (job.calibration) {
     request.samples = job.calibration->samples;
     request.sequence_length = job.calibration->sequence_length;
-    make_model(source.config());  // refuses what cannot be run before anything is read
+    request.hidden_size = source_model(source)->sizes().hidden;
   }
   if (job.evaluation) {
     check_evaluation(*job.evaluation, source.config());

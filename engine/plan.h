@@ -131,6 +131,7 @@ struct PlanRequest {
   std::optional<uint64_t> memory;  // budget in bytes
   int64_t samples = 0;             // of the calibration, at most; 0: there is none
   int64_t sequence_length = 0;     // of a sample, at most
+  int64_t hidden_size = 0;         // of the model that the samples go through
 };
 
 /// Throws Recipe, Unsupported or Resource; reads no weights.

@@ -91,19 +91,12 @@ ChoicesResult score_choices(ModelGraph& model,
       check_length(model, taken[i], ids.back());
     }
   }
-  EvaluationSteps steps(static_cast<int64_t>(ids.size() * (model.block_count() + 1)), resources);
-  const std::vector<size_t> begins = batches_of(ids, resources.tokens_at_once);
-  for (size_t batch = 0; batch + 1 < begins.size(); ++batch) {
-    const size_t first = begins[batch];
-    SequencePass pass(
-        model, weights, std::span(ids).subspan(first, begins[batch + 1] - first), steps);
-    pass.run_blocks();
-    pass.run_head([&](size_t i) {
-      const Candidate& candidate = candidates[first + i];
-      result.log_likelihoods[candidate.item][candidate.choice] =
-          pass.log_likelihood(i, ids[first + i], candidate.context_tokens);
-    });
-  }
+  score_sequences(
+      model, weights, ids, resources, [&](const SequencePass& pass, size_t i, size_t number) {
+        const Candidate& candidate = candidates[number];
+        result.log_likelihoods[candidate.item][candidate.choice] =
+            pass.log_likelihood(i, ids[number], candidate.context_tokens);
+      });
   for (size_t i = 0; i < taken.size(); ++i) {
     count(taken[i], result.log_likelihoods[i], result);
   }

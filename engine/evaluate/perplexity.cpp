@@ -47,18 +47,11 @@ PerplexityResult perplexity(ModelGraph& model,
                             const EvaluationResources& resources) {
   const c10::InferenceMode inference;
   const std::vector<at::Tensor> windows = cut_windows(ids, options);
-  EvaluationSteps steps(static_cast<int64_t>(windows.size() * (model.block_count() + 1)),
-                        resources);
   std::vector<double> losses(windows.size());
-  const std::vector<size_t> begins = batches_of(windows, resources.tokens_at_once);
-  for (size_t batch = 0; batch + 1 < begins.size(); ++batch) {
-    const size_t first = begins[batch];
-    SequencePass pass(
-        model, weights, std::span(windows).subspan(first, begins[batch + 1] - first), steps);
-    pass.run_blocks();
-    pass.run_head(
-        [&](size_t i) { losses[first + i] = -pass.log_likelihood(i, windows[first + i], 1); });
-  }
+  score_sequences(
+      model, weights, windows, resources, [&](const SequencePass& pass, size_t i, size_t window) {
+        losses[window] = -pass.log_likelihood(i, windows[window], 1);
+      });
   return perplexity_of(losses, options);
 }
 

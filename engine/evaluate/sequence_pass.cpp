@@ -89,6 +89,21 @@ void run_items(size_t count,
   parallel_forward({count, steps.threads(), [&] { return steps.tell(); }}, work);
 }
 
+void score_sequences(ModelGraph& model,
+                     const Weights& weights,
+                     std::span<const at::Tensor> ids,
+                     const EvaluationResources& resources,
+                     const ScoreSequence& score) {
+  EvaluationSteps steps(static_cast<int64_t>(ids.size() * (model.block_count() + 1)), resources);
+  const std::vector<size_t> begins = batches_of(ids, resources.tokens_at_once);
+  for (size_t batch = 0; batch + 1 < begins.size(); ++batch) {
+    const size_t first = begins[batch];
+    SequencePass pass(model, weights, ids.subspan(first, begins[batch + 1] - first), steps);
+    pass.run_blocks();
+    pass.run_head([&](size_t i) { score(pass, i, first + i); });
+  }
+}
+
 std::vector<size_t> batches_of(std::span<const at::Tensor> ids, int64_t tokens_at_once) {
   std::vector<size_t> begins{0};
   int64_t tokens = 0;

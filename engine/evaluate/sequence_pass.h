@@ -91,6 +91,15 @@ void for_positions(int64_t begin,
 /// Runs `work` on items, on as many threads as there are; ends with Interrupted when told to.
 void run_items(size_t count, const EvaluationSteps& steps, const std::function<void(size_t)>& work);
 
+/// Scores all sequences, so many tokens at once: `score` is called for each, by its number in the
+/// pass and its number in `ids`, on many threads, while the head is loaded.
+using ScoreSequence = std::function<void(const SequencePass& pass, size_t in_pass, size_t number)>;
+void score_sequences(ModelGraph& model,
+                     const Weights& weights,
+                     std::span<const at::Tensor> ids,
+                     const EvaluationResources& resources,
+                     const ScoreSequence& score);
+
 /// Where batches of sequences begin, in order, so that none has more than so many tokens or only
 /// one sequence; and the end.
 std::vector<size_t> batches_of(std::span<const at::Tensor> ids, int64_t tokens_at_once);

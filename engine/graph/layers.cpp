@@ -6,6 +6,14 @@
 
 namespace oneshot {
 
+std::vector<NamedShape> Linear::tensors() const {
+  std::vector<NamedShape> all{{name() + ".weight", {out_, in_}}};
+  if (has_bias_) {
+    all.push_back({name() + ".bias", {out_}});
+  }
+  return all;
+}
+
 void Linear::load(const Weights& weights) {
   weight = weights.load(name() + ".weight");
   if (has_bias_) {

@@ -8,13 +8,16 @@ namespace oneshot {
 /// y = x · weightᵀ + bias. weight [out, in], bias [out].
 class Linear : public Module {
  public:
-  Linear(std::string name, bool has_bias) : Module(std::move(name)), has_bias_(has_bias) {}
+  Linear(std::string name, int64_t in, int64_t out, bool has_bias)
+      : Module(std::move(name)), in_(in), out_(out), has_bias_(has_bias) {}
+  std::vector<NamedShape> tensors() const override;
   void load(const Weights& weights) override;
   void unload() override;
 
  private:
   at::Tensor compute(const at::Tensor& input) const override;
 
+  int64_t in_, out_;
   bool has_bias_;
 };
 
@@ -33,13 +36,16 @@ class Identity : public Module {
 /// multiplied. Source: arXiv:1910.07467, as the Llama family computes it. weight [size].
 class RmsNorm : public Module {
  public:
-  RmsNorm(std::string name, double epsilon) : Module(std::move(name)), epsilon_(epsilon) {}
+  RmsNorm(std::string name, int64_t size, double epsilon)
+      : Module(std::move(name)), size_(size), epsilon_(epsilon) {}
+  std::vector<NamedShape> tensors() const override { return {{name() + ".weight", {size_}}}; }
   void load(const Weights& weights) override;
   void unload() override;
 
  private:
   at::Tensor compute(const at::Tensor& input) const override;
 
+  int64_t size_;
   double epsilon_;
 };
 

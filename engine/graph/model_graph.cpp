@@ -71,6 +71,22 @@ std::vector<std::vector<std::string>> ModelGraph::module_names() {
   return parts;
 }
 
+std::vector<NamedShape> ModelGraph::tensors() {
+  std::vector<NamedShape> all{
+      {parts_.embedding + ".weight", {parts_.sizes.vocabulary, parts_.sizes.hidden}}};
+  const auto add = [&all](Block& block) {
+    for (const Module* module : block.modules()) {
+      const std::vector<NamedShape> own = module->tensors();
+      all.insert(all.end(), own.begin(), own.end());
+    }
+  };
+  for (const auto& block : parts_.blocks) {
+    add(*block);
+  }
+  add(*tail_);
+  return all;
+}
+
 at::Tensor ModelGraph::embed(const at::Tensor& ids, const Weights& weights) const {
   const std::string table = parts_.embedding + ".weight";
   return weights.load_rows ? weights.load_rows(table, ids) : gather_rows(weights.load(table), ids);

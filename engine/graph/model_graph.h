@@ -92,6 +92,8 @@ class ModelGraph {
 
   /// A module of a block, or the head; null when there is none of that name.
   Module* find(const std::string& name);
+  /// All tensors that the model needs, with their shapes.
+  std::vector<NamedShape> tensors();
   /// The names of what is loaded at a time: the embedding, each block, the head where it has one.
   std::vector<std::vector<std::string>> module_names();
 

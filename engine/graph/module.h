@@ -8,6 +8,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "engine/graph/names.h"
 
 namespace oneshot {
 
@@ -72,6 +75,9 @@ class Module {
   at::Tensor forward(const at::Tensor& input);
 
   HookHandle add_hook(CalibrationHook hook);
+
+  /// The tensors that `load` needs, with their shapes.
+  virtual std::vector<NamedShape> tensors() const { return {}; }
 
   /// Brings the weights in, and lets them go again. throws what `weights` throws.
   virtual void load(const Weights& weights) = 0;

@@ -23,21 +23,23 @@ class DecoderBlock : public Block {
       : config_(config),
         name_(std::move(name)),
         windowed_(windowed),
-        input_norm_(name_ + ".input_layernorm", config.norm_epsilon),
-        mlp_norm_(name_ + ".post_attention_layernorm", config.norm_epsilon),
-        query_(name_ + ".self_attn.q_proj", config.query_bias),
-        key_(name_ + ".self_attn.k_proj", config.query_bias),
-        value_(name_ + ".self_attn.v_proj", config.query_bias),
-        fused_query_(name_ + ".self_attn.qkv_proj", config.query_bias),
-        query_norm_(name_ + ".self_attn.q_norm", config.norm_epsilon),
-        key_norm_(name_ + ".self_attn.k_norm", config.norm_epsilon),
+        input_norm_(name_ + ".input_layernorm", config.hidden_size, config.norm_epsilon),
+        mlp_norm_(name_ + ".post_attention_layernorm", config.hidden_size, config.norm_epsilon),
+        query_(from_hidden(".self_attn.q_proj", query_size(), config.query_bias)),
+        key_(from_hidden(".self_attn.k_proj", key_size(), config.query_bias)),
+        value_(from_hidden(".self_attn.v_proj", key_size(), config.query_bias)),
+        fused_query_(
+            from_hidden(".self_attn.qkv_proj", query_size() + 2 * key_size(), config.query_bias)),
+        query_norm_(name_ + ".self_attn.q_norm", config.head_dim, config.norm_epsilon),
+        key_norm_(name_ + ".self_attn.k_norm", config.head_dim, config.norm_epsilon),
         key_state_(name_ + ".self_attn.k"),
         value_state_(name_ + ".self_attn.v"),
-        output_(name_ + ".self_attn.o_proj", config.output_bias),
-        gate_(name_ + ".mlp.gate_proj", config.mlp_bias),
-        up_(name_ + ".mlp.up_proj", config.mlp_bias),
-        fused_gate_(name_ + ".mlp.gate_up_proj", config.mlp_bias),
-        down_(name_ + ".mlp.down_proj", config.mlp_bias) {}
+        output_(to_hidden(".self_attn.o_proj", query_size(), config.output_bias)),
+        gate_(from_hidden(".mlp.gate_proj", config.intermediate_size, config.mlp_bias)),
+        up_(from_hidden(".mlp.up_proj", config.intermediate_size, config.mlp_bias)),
+        fused_gate_(
+            from_hidden(".mlp.gate_up_proj", 2 * config.intermediate_size, config.mlp_bias)),
+        down_(to_hidden(".mlp.down_proj", config.intermediate_size, config.mlp_bias)) {}
 
   const std::string& name() const override { return name_; }
 
@@ -69,6 +71,16 @@ class DecoderBlock : public Block {
   CacheStates cache_states() override { return {name_ + ".self_attn", &key_state_, &value_state_}; }
 
  private:
+  int64_t query_size() const { return config_.heads * config_.head_dim; }
+  int64_t key_size() const { return config_.key_value_heads * config_.head_dim; }
+
+  Linear from_hidden(const char* name, int64_t out, bool bias) const {
+    return {name_ + name, config_.hidden_size, out, bias};
+  }
+  Linear to_hidden(const char* name, int64_t in, bool bias) const {
+    return {name_ + name, in, config_.hidden_size, bias};
+  }
+
   struct Projections {
     at::Tensor query, key, value;  // [B, T, heads · head_dim]
   };
@@ -77,10 +89,8 @@ class DecoderBlock : public Block {
     if (!config_.fused_linears) {
       return {query_.forward(x), key_.forward(x), value_.forward(x)};
     }
-    const int64_t query = config_.heads * config_.head_dim;
-    const int64_t key = config_.key_value_heads * config_.head_dim;
     const std::vector<at::Tensor> parts =
-        fused_query_.forward(x).split_with_sizes({query, key, key}, -1);
+        fused_query_.forward(x).split_with_sizes({query_size(), key_size(), key_size()}, -1);
     return {parts[0], parts[1], parts[2]};
   }
 
@@ -197,9 +207,11 @@ std::unique_ptr<ModelGraph> make_decoder(const DecoderConfig& config) {
       parts.foldable.push_back(std::move(pair));
     }
   }
-  parts.norm = std::make_unique<RmsNorm>(config.prefix + "norm", config.norm_epsilon);
+  parts.norm =
+      std::make_unique<RmsNorm>(config.prefix + "norm", config.hidden_size, config.norm_epsilon);
   if (!config.tied_head) {
-    parts.head = std::make_unique<Linear>(config.head, false);
+    parts.head =
+        std::make_unique<Linear>(config.head, config.hidden_size, config.vocabulary_size, false);
   }
   parts.sizes = {config.hidden_size,
                  config.vocabulary_size,

@@ -54,7 +54,7 @@ TEST(Perplexity, OfAHeadWhoseInputsAreQuantized) {
 std::unique_ptr<ModelGraph> uniform_model() {
   ModelGraph::Parts parts;
   parts.embedding = "embed";
-  parts.norm = std::make_unique<RmsNorm>("norm", 1e-6);
+  parts.norm = std::make_unique<RmsNorm>("norm", 2, 1e-6);
   parts.context = [](const TextBatch&, at::ScalarType) { return BlockContext{}; };
   return std::make_unique<ModelGraph>(std::move(parts));
 }

@@ -13,7 +13,7 @@ Weights identity() {
 }
 
 TEST(Hooks, SeeNameInputAndOutput) {
-  Linear linear("layer", false);
+  Linear linear("layer", 2, 2, false);
   linear.load(identity());
   int calls = 0;
   const HookHandle handle = linear.add_hook([&](const HookCall& call) {
@@ -27,7 +27,7 @@ TEST(Hooks, SeeNameInputAndOutput) {
 }
 
 TEST(Hooks, AreDroppedWithTheirHandle) {
-  Linear linear("layer", false);
+  Linear linear("layer", 2, 2, false);
   linear.load(identity());
   int first = 0;
   int second = 0;
@@ -46,7 +46,7 @@ TEST(Hooks, AreDroppedWithTheirHandle) {
 }
 
 TEST(Hooks, MayOutliveTheModule) {
-  auto linear = std::make_unique<Linear>("layer", false);
+  auto linear = std::make_unique<Linear>("layer", 2, 2, false);
   const HookHandle handle = linear->add_hook([](const HookCall&) {});
   linear.reset();
 }

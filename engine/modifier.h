@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/calibration/runner.h"
-#include "engine/plan.h"
+#include "engine/plan_builder.h"
 #include "engine/quant/quantized_weight.h"
 
 namespace oneshot {

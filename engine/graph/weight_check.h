@@ -9,8 +9,8 @@
 namespace oneshot {
 
 /// tensors: all of the checkpoint, weights as they were before they were quantized.
-/// throws Checkpoint for a tensor that the model needs and that is missing or has another shape, and
-/// for a layer beyond the last one of the model.
+/// throws Checkpoint for a tensor that the model needs and that is missing or has another shape,
+/// and for a layer beyond the last one of the model.
 void check_weights(ModelGraph& model, std::span<const NamedShape> tensors);
 
 }  // namespace oneshot

@@ -51,4 +51,21 @@ class Component {
   std::string path_;  // "pre_tokenizer.pretokenizers[1]"; empty for the whole file
 };
 
+/// The parts of a component of type Sequence, one after the other. Step: a function of one argument
+/// that it changes; make: from a part to its step.
+template <typename Step>
+Step make_sequence(const Component& component,
+                   const char* parts,
+                   Step (*make)(const std::optional<Component>&)) {
+  std::vector<Step> steps;
+  for (const Component& part : component.parts(parts)) {
+    steps.push_back(make(part));
+  }
+  return [steps = std::move(steps)](auto& value) {
+    for (const Step& step : steps) {
+      step(value);
+    }
+  };
+}
+
 }  // namespace oneshot

@@ -139,16 +139,8 @@ void find_words(std::string_view piece, std::vector<Range>& matches) {
   }
 }
 
-PreTokenizer make_sequence(const Component& component) {
-  std::vector<PreTokenizer> steps;
-  for (const Component& part : component.parts("pretokenizers")) {
-    steps.push_back(make_pre_tokenizer(part));
-  }
-  return [steps = std::move(steps)](Pieces& pieces) {
-    for (const PreTokenizer& step : steps) {
-      step(pieces);
-    }
-  };
+PreTokenizer make_steps(const Component& component) {
+  return make_sequence(component, "pretokenizers", make_pre_tokenizer);
 }
 
 struct Kind {
@@ -182,7 +174,7 @@ constexpr Kind kKinds[] = {
        return make_split_step(find_literal(component.character("delimiter")),
                               SplitBehavior::Removed);
      }},
-    {"Sequence", make_sequence},
+    {"Sequence", make_steps},
 };
 
 }  // namespace

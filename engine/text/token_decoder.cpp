@@ -135,16 +135,8 @@ TokenDecoder make_end_of_word(const Component& component) {
   };
 }
 
-TokenDecoder make_sequence(const Component& component) {
-  std::vector<TokenDecoder> steps;
-  for (const Component& part : component.parts("decoders")) {
-    steps.push_back(make_token_decoder(part));
-  }
-  return [steps = std::move(steps)](Tokens& tokens) {
-    for (const TokenDecoder& step : steps) {
-      step(tokens);
-    }
-  };
+TokenDecoder make_steps(const Component& component) {
+  return make_sequence(component, "decoders", make_token_decoder);
 }
 
 struct Kind {
@@ -163,7 +155,7 @@ constexpr Kind kKinds[] = {
     {"Replace", make_replace},
     {"Metaspace", make_metaspace},
     {"BPEDecoder", make_end_of_word},
-    {"Sequence", make_sequence},
+    {"Sequence", make_steps},
 };
 
 }  // namespace

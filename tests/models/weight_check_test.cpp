@@ -46,18 +46,20 @@ TEST(WeightCheck, AnnouncesTheTensorsOfTheFamily) {
 }
 
 TEST(WeightCheck, NamesTheFirstTensorThatDoesNotFit) {
-  EXPECT_EQ(refusal("intermediate_size", 16),
-            "model.layers.0.mlp.gate_proj.weight: has the shape [12, 8], config.json announces [16, "
-            "8]; does it belong to these weights?");
+  EXPECT_EQ(
+      refusal("intermediate_size", 16),
+      "model.layers.0.mlp.gate_proj.weight: has the shape [12, 8], config.json announces [16, "
+      "8]; does it belong to these weights?");
   EXPECT_EQ(refusal("vocab_size", 21),
             "model.embed_tokens.weight: has the shape [20, 8], config.json announces [21, 8]; does "
             "it belong to these weights?");
 }
 
 TEST(WeightCheck, MissesNoLayer) {
-  EXPECT_EQ(refusal("num_hidden_layers", 3),
-            "model.layers.2.input_layernorm.weight: the model needs this tensor, but the checkpoint "
-            "does not have it");
+  EXPECT_EQ(
+      refusal("num_hidden_layers", 3),
+      "model.layers.2.input_layernorm.weight: the model needs this tensor, but the checkpoint "
+      "does not have it");
   EXPECT_EQ(refusal("num_hidden_layers", 1),
             "model.layers.1.input_layernorm.weight: config.json announces 1 layers only; does it "
             "belong to these weights?");

@@ -48,10 +48,13 @@ std::string figures(const Progress& progress, uint64_t began_at, double seconds)
   if (progress.done > began_at && seconds > 0.2) {
     const double rate = static_cast<double>(progress.done - began_at) / seconds;
     const auto left = static_cast<double>(progress.total - progress.done);
-    if (*progress.unit == '\0') {
-      text += ", " + bytes_text(static_cast<uint64_t>(rate)) + "/s";
-    }
+    text += *progress.unit == '\0' ? ", " + bytes_text(static_cast<uint64_t>(rate)) + "/s"
+            : progress.loss        ? ", " + number_text(rate) + "/s"
+                                   : "";
     text += ", " + seconds_text(left / rate) + " left";
+  }
+  if (progress.loss) {
+    text += ", " + progress.part + ": loss " + number_text(*progress.loss);
   }
   return text;
 }
@@ -122,6 +125,41 @@ void ConsoleListener::on_progress(const Progress& progress) {
             {"bytes_done", progress.done},
             {"bytes_total", progress.total},
             {"seconds", seconds}});
+}
+
+void ConsoleListener::on_block(const BlockEvent& event) {
+  tuned_blocks_ = event.number;
+  const TunedBlock& block = event.outcome;
+  std::string text = block.name + " (" + std::to_string(event.number) + " of " +
+                     std::to_string(event.count) + "): ";
+  if (event.resumed) {
+    text += "from an earlier run";
+  } else if (!block.failure.empty()) {
+    text += "rounded to nearest: " + block.failure;
+  } else if (!block.losses.empty()) {
+    const auto steps = static_cast<double>(block.losses.size());
+    text += "loss " + number_text(block.losses.front()) + " → " +
+            number_text(block.losses[static_cast<size_t>(block.best)]) + ", " +
+            number_text(steps / std::max(block.seconds, 1e-3)) + " iterations/s";
+  } else {
+    text += "done";
+  }
+  if (event.seconds_left && event.number < event.count) {
+    text += ", " + seconds_text(*event.seconds_left) + " left";
+  }
+  finish();
+  if (!quiet_) {
+    std::fprintf(stderr, "%s\n", text.c_str());
+  }
+  log_.add("block",
+           {{"name", block.name},
+            {"number", event.number},
+            {"count", event.count},
+            {"resumed", event.resumed},
+            {"losses", block.losses},
+            {"best", block.best},
+            {"seconds", block.seconds},
+            {"failure", block.failure}});
 }
 
 void ConsoleListener::show(const Progress& progress, double seconds) {

@@ -25,7 +25,11 @@ class ConsoleListener : public RunListener {
   /// Prints and logs them.
   void on_warnings(const std::vector<std::string>& warnings) override;
   void on_progress(const Progress& progress) override;
+  void on_block(const BlockEvent& event) override;
   bool cancelled() override;
+
+  /// Blocks that were tuned so far, by an earlier run too.
+  size_t tuned_blocks() const { return tuned_blocks_; }
 
   /// Clears the bar. Call before printing anything else.
   void finish();
@@ -38,6 +42,7 @@ class ConsoleListener : public RunListener {
   bool quiet_;
   bool terminal_;
   bool bar_shown_ = false;
+  size_t tuned_blocks_ = 0;
   std::string phase_;
   uint64_t phase_began_at_ = 0;             // done before it
   Clock::time_point start_ = Clock::now();  // of the phase

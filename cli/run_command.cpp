@@ -1,4 +1,5 @@
 // oneshot run: the main job.
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/commands.h"
@@ -40,6 +41,28 @@ void print_evaluation(const nlohmann::json& evaluation) {
   }
 }
 
+/// "tuned      30 blocks, loss 37 % lower (median)".
+void print_tuning(const Report& report) {
+  std::vector<double> ratios;
+  size_t failures = 0;
+  for (const BlockReport& block : report.blocks) {
+    failures += block.failure.empty() ? 0 : 1;
+    if (block.failure.empty() && !block.losses.empty() && block.losses.front() > 0) {
+      ratios.push_back(block.losses[static_cast<size_t>(block.best)] / block.losses.front());
+    }
+  }
+  std::printf("tuned      %zu blocks", report.blocks.size());
+  if (!ratios.empty()) {
+    const auto middle = ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2);
+    std::nth_element(ratios.begin(), middle, ratios.end());
+    std::printf(", loss %.0f %% lower (median)", 100 * (1 - *middle));
+  }
+  if (failures > 0) {
+    std::printf(", %zu rounded to nearest instead", failures);
+  }
+  std::printf("\n");
+}
+
 void print_summary(const Report& report) {
   if (report.up_to_date) {
     std::printf("up to date: %s was made from the same recipe and checkpoint\n",
@@ -49,6 +72,9 @@ void print_summary(const Report& report) {
   if (report.samples > 0) {
     std::printf(
         "calibrated on %zu samples, in %s\n", report.samples, report.calibration_dtype.c_str());
+  }
+  if (!report.blocks.empty()) {
+    print_tuning(report);
   }
   const double ratio =
       static_cast<double>(report.bytes_after) / static_cast<double>(report.bytes_before);
@@ -88,6 +114,7 @@ void run_command(const RecipeArguments& arguments, const RunArguments& run) {
   options.threads = thread_count(arguments.threads);
   options.memory = arguments.memory;
   options.overwrite = run.overwrite;
+  options.restart = run.restart;
   options.hash_contents = run.hash;
 
   catch_interrupts();
@@ -104,6 +131,11 @@ void run_command(const RecipeArguments& arguments, const RunArguments& run) {
   } catch (const std::exception& failure) {
     listener.finish();
     log.add("error", {{"message", failure.what()}});
+    if (listener.tuned_blocks() > 0) {
+      std::fprintf(stderr,
+                   "kept %zu tuned blocks: the same command goes on behind them\n",
+                   listener.tuned_blocks());
+    }
     throw;
   }
   listener.finish();

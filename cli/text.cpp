@@ -52,6 +52,10 @@ std::string seconds_text(double seconds) {
   return printed("%ld h %02ld min", whole / 3600, whole / 60 % 60);
 }
 
+std::string number_text(double number) {
+  return printed("%.3g", number);
+}
+
 std::string table_text(const std::vector<std::vector<std::string>>& rows,
                        const std::vector<bool>& right) {
   std::vector<size_t> widths(right.size());

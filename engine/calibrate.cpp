@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "engine/kernels/processor.h"
 #include "engine/models/registry.h"
+#include "engine/tuning.h"
 
 namespace oneshot {
 namespace {
@@ -18,7 +19,14 @@ class Calibration {
   Calibration(const CalibrateRequest& request, RunListener& listener)
       : request_(request),
         listener_(listener),
-        model_(request.model, {}, true, calibration_dtype(*request.plan)) {
+        model_(request.source->folder(), {}, true, calibration_dtype(*request.plan)),
+        tuning_({.plan = request.plan,
+                 .modifiers = request.modifiers,
+                 .source = request.source,
+                 .store = request.tuned,
+                 .seed = request.seed,
+                 .dtype = calibration_dtype(*request.plan)},
+                listener) {
     for (const PlannedModule& module : request.plan->modules) {
       if (module.scheme && module.scheme->needs_calibration()) {
         watched_[module.name] = &module;
@@ -34,22 +42,35 @@ class Calibration {
                          .state_memory = request_.plan->state_memory_bytes,
                          .folder = request_.folder,
                          .threads = request_.plan->threads};
-    pass.wants = [this](Block& block) { return !parts_of(block).empty(); };
+    pass.wants = [this](Block& block) {
+      return !parts_of(block).empty() || tuning_.wants(block);
+    };
     pass.watch = [this](Block& block) { return watch(block); };
     pass.progress = [this](uint64_t done, uint64_t total) {
-      listener_.on_progress({"calibrating", done, total, "steps"});
+      if (!tuning_.needed()) {  // whose own progress is the longer part
+        listener_.on_progress({"calibrating", done, total, "steps"});
+      }
       return !listener_.cancelled();
     };
+    if (tuning_.needed()) {
+      tuning_.prepare(model_.graph());
+      pass.quantized_input = tuning_.quantized_input();
+      pass.tune = [this](Block& block, size_t index, const BlockSamples& samples) {
+        tuning_.tune(block, index, samples);
+      };
+    }
     run_calibration(pass);
     check_all_were_reached();
+    results_.kept = tuning_.kept();
     return std::move(results_);
   }
 
  private:
   /// States of a model that is kept in float32 lose nothing; all others are kept in bfloat16.
   at::ScalarType state_dtype() const {
-    const bool exact = std::any_of(watched_.begin(), watched_.end(), [](const auto& entry) {
-      return entry.second->dtype == Dtype::F32;
+    const auto& modules = request_.plan->modules;
+    const bool exact = std::any_of(modules.begin(), modules.end(), [](const PlannedModule& one) {
+      return one.scheme && one.dtype == Dtype::F32;
     });
     return exact ? at::kFloat : at::kBFloat16;
   }
@@ -92,12 +113,16 @@ class Calibration {
     for (const auto& [modifier, part] : parts_of(block)) {
       works.push_back(request_.modifiers[modifier]->observe(part, results_));
     }
+    if (tuning_.wants(block) && &block != &model_.graph().tail()) {
+      works.push_back(tuning_.watch(block));
+    }
     return works;
   }
 
   const CalibrateRequest& request_;
   RunListener& listener_;
   CheckpointModel model_;
+  Tuning tuning_;
   std::unordered_map<std::string, const PlannedModule*> watched_;  // by name
   CalibrationResults results_;
 };
@@ -125,11 +150,12 @@ CalibrationData load_job_data(const Job& job, const SourceCheckpoint& source) {
 }
 
 at::ScalarType calibration_dtype(const Plan& plan) {
-  const bool all_bfloat16 =
+  const bool fits =
       std::all_of(plan.modules.begin(), plan.modules.end(), [](const PlannedModule& module) {
-        return !module.scheme || module.dtype == Dtype::Bf16;
+        return !module.scheme || module.dtype == Dtype::Bf16 ||
+               (module.tuned && module.dtype == Dtype::F16);
       });
-  return all_bfloat16 && kernels::has_bfloat16_products() ? at::kBFloat16 : at::kFloat;
+  return fits && kernels::has_bfloat16_products() ? at::kBFloat16 : at::kFloat;
 }
 
 std::string calibration_dtype_name(const Plan& plan) {

@@ -16,13 +16,15 @@ namespace oneshot {
 struct CalibrateRequest {
   const Plan* plan = nullptr;
   std::vector<const Modifier*> modifiers;
-  std::filesystem::path model;   // the source's folder
+  const SourceCheckpoint* source = nullptr;
+  TunedBlocks* tuned = nullptr;  // where codes of tuned blocks go; null where none are tuned
+  uint64_t seed = 0;
   std::filesystem::path folder;  // where states go that do not fit in memory
   std::span<const std::vector<int32_t>> rows;
 };
 
 /// The dtype that a model is run in while it is calibrated: bfloat16 where the processor has
-/// instructions for it and the model is kept in it, else float32.
+/// instructions for it and the model is kept in it (tuned modules: in 16 bits), else float32.
 at::ScalarType calibration_dtype(const Plan& plan);
 std::string calibration_dtype_name(const Plan& plan);
 

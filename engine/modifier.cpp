@@ -26,6 +26,10 @@ std::unique_ptr<BlockWork> Modifier::observe(const CalibratedBlock&, Calibration
   missing(*this, "calibration");
 }
 
+TunedBlock Modifier::tune(const TunableBlock&) const {
+  missing(*this, "tuning");
+}
+
 Statistics Modifier::measure(const Rows&) const {
   missing(*this, "measure");
 }

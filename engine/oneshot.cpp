@@ -118,11 +118,15 @@ std::unique_ptr<ModelGraph> source_model(const SourceCheckpoint& source) {
 
 }  // namespace
 
-Plan plan_job(const Job& job,
-              const SourceCheckpoint& source,
-              int threads,
-              std::optional<uint64_t> memory) {
+namespace {
+
+Plan plan_without(const std::vector<std::string>& unseen,
+                  const Job& job,
+                  const SourceCheckpoint& source,
+                  int threads,
+                  std::optional<uint64_t> memory) {
   PlanRequest request;
+  request.unseen = unseen;
   request.source = &source;
   for (const auto& modifier : job.modifiers) {
     request.modifiers.push_back(modifier.get());
@@ -145,6 +149,15 @@ Plan plan_job(const Job& job,
   return make_plan(request);
 }
 
+}  // namespace
+
+Plan plan_job(const Job& job,
+              const SourceCheckpoint& source,
+              int threads,
+              std::optional<uint64_t> memory) {
+  return plan_without({}, job, source, threads, memory);
+}
+
 namespace {
 
 /// One run, a phase after the other.
@@ -160,9 +173,10 @@ class Run {
   Report run() {
     timed("plan", [&] { prepare(); });
     if (report_.up_to_date) {
+      summarize_plan(plan_, report_);
       return report_;
     }
-    WorkFolder work(options_.output, options_.model);
+    WorkFolder work(options_.output, options_.model, resumption());
     std::optional<RunEvaluation> evaluation;  // measures the source here, the output below
     if (job_.evaluation) {
       timed("evaluation before", [&] {
@@ -172,8 +186,9 @@ class Run {
       });
     }
     if (job_.calibration) {
-      timed("calibration", [&] { calibrate_in(work.staging()); });
+      timed("calibration", [&] { calibrate_in(work); });
     }
+    summarize_plan(plan_, report_);
     make_folders(work.staging());
     timed("weights", [&] { write_weights(); });
     timed("files", [&] { write_files(work.staging()); });
@@ -203,7 +218,6 @@ class Run {
   void prepare() {
     report_.warnings = job_.warnings;
     report_.instruction_set = kernels::cpu_instruction_set();
-    summarize_plan(plan_, report_);
     report_.left_out_files = source_.left_out_files();
     listener_.on_plan(plan_);
     data_ = load_job_data(job_, source_);
@@ -224,8 +238,34 @@ class Run {
     return all;
   }
 
-  void calibrate_in(const fs::path& folder) {
-    calibrated_ = calibrate({&plan_, modifiers(), options_.model, folder, data_.rows}, listener_);
+  bool tunes() const {
+    return std::any_of(plan_.modules.begin(), plan_.modules.end(), [](const PlannedModule& one) {
+      return one.tuned;
+    });
+  }
+
+  /// Only tuning is worth being resumed.
+  Resumption resumption() const { return {tunes() ? lock_.dump(2) : "", options_.restart}; }
+
+  void calibrate_in(const WorkFolder& work) {
+    if (tunes()) {
+      tuned_.emplace(work.progress());
+    }
+    CalibrateRequest request;
+    request.plan = &plan_;
+    request.modifiers = modifiers();
+    request.source = &source_;
+    request.tuned = tuned_ ? &*tuned_ : nullptr;
+    request.seed = job_.calibration->seed;
+    request.folder = work.staging();
+    request.rows = data_.rows;
+    calibrated_ = calibrate(request, listener_);
+    if (!calibrated_.kept.empty()) {
+      plan_ = plan_without(calibrated_.kept, job_, source_, options_.threads, options_.memory);
+    }
+    if (tuned_) {
+      summarize_tuning(*tuned_, report_);
+    }
   }
 
   void make_folders(const fs::path& staging) {
@@ -241,6 +281,7 @@ class Run {
     stream.source = &source_;
     stream.modifiers = modifiers();
     stream.calibrated = &calibrated_;
+    stream.tuned = tuned_ ? &*tuned_ : nullptr;
     stream.folders = folders_;
     stream_weights(stream, listener_);
   }
@@ -259,11 +300,12 @@ class Run {
   RunListener& listener_;
   const Clock::time_point start_ = Clock::now();
   const SourceCheckpoint source_;
-  const Plan plan_;
+  Plan plan_;
   Report report_;
   CalibrationData data_;
   nlohmann::json lock_;
   CalibrationResults calibrated_;
+  std::optional<TunedBlocks> tuned_;
   std::vector<fs::path> folders_;  // of the outputs
 };
 

@@ -36,6 +36,7 @@ struct RunOptions {
   int threads = 1;
   std::optional<uint64_t> memory;  // budget in bytes
   bool overwrite = false;          // replace an existing output
+  bool restart = false;            // throw away the progress of a run that was cut off
   bool hash_contents = false;      // the lock file holds hashes of whole weight files
 };
 

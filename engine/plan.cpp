@@ -59,6 +59,18 @@ void run_modifiers(const PlanRequest& request, Plan& plan, std::span<const Modul
     if (module.rule.empty()) {
       module.rule = "no modifier targets it";
     }
+    module.tuned = module.scheme && request.modifiers[module.quantizer]->traits().tunes;
+  }
+}
+
+void keep_unseen(const PlanRequest& request, Plan& plan) {
+  for (PlannedModule& module : plan.modules) {
+    if (std::find(request.unseen.begin(), request.unseen.end(), module.name) !=
+        request.unseen.end()) {
+      module.scheme.reset();
+      module.tuned = false;
+      module.rule = "unseen: keep";
+    }
   }
 }
 
@@ -233,6 +245,7 @@ Plan make_plan(const PlanRequest& request) {
   plan.cast = request.cast;
   fill_modules(plan, modules, *request.source);
   run_modifiers(request, plan, modules);
+  keep_unseen(request, plan);
   check_fused_sets(plan, modules);
   check_formats(request, plan);
   plan_tensors(request, plan, modules);

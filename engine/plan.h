@@ -31,6 +31,7 @@ struct PlannedModule {
   Dtype dtype = Dtype::Bf16;          // of the weight after a `model.dtype` cast
   int64_t rows = 0, columns = 0;      // of the weight, when it has two dimensions
   size_t quantizer = 0;               // index of the modifier that quantizes it
+  bool tuned = false;                 // on calibration data, block by block
   std::vector<size_t> rewriters;      // indices of the modifiers that rewrite it, in order
   bool measured = false;              // statistics are wanted before it is quantized
   std::vector<size_t> measured_with;  // modules whose statistics it shares, itself included
@@ -74,6 +75,7 @@ struct Plan {
   int64_t slice_bytes = 0;  // of a weight, read at a time by one thread
   uint64_t state_memory_bytes =
       0;  // for hidden states of samples between blocks; more goes to a file
+  size_t samples_at_once = 0;  // whose activations are kept while a block is tuned
 
   uint64_t output_bytes() const;  // all safetensors files, exact
 };
@@ -82,6 +84,7 @@ struct PlanRequest {
   const SourceCheckpoint* source = nullptr;
   std::vector<const Modifier*> modifiers;
   std::vector<const Format*> formats;  // first one's bytes are shown
+  std::vector<std::string> unseen;     // modules that stay because no calibration sample saw them
   std::optional<Dtype> cast;
   uint64_t shard_size = 5'000'000'000;
   int threads = 1;

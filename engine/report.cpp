@@ -4,9 +4,25 @@
 
 #include "engine/format.h"
 #include "engine/plan.h"
+#include "engine/tuned_blocks.h"
 #include "engine/version.h"
 
 namespace oneshot {
+namespace {
+
+nlohmann::json blocks_json(const Report& report) {
+  nlohmann::json blocks = nlohmann::json::array();
+  for (const BlockReport& block : report.blocks) {
+    blocks.push_back({{"name", block.name},
+                      {"losses", block.losses},
+                      {"best", block.best},
+                      {"seconds", block.seconds},
+                      {"failure", block.failure}});
+  }
+  return blocks;
+}
+
+}  // namespace
 
 void summarize_plan(const Plan& plan, Report& report) {
   for (const PlannedModule& module : plan.modules) {
@@ -26,6 +42,28 @@ void summarize_plan(const Plan& plan, Report& report) {
   report.warnings.insert(report.warnings.end(), plan.warnings.begin(), plan.warnings.end());
 }
 
+void summarize_tuning(const TunedBlocks& tuned, Report& report) {
+  std::string flat;  // blocks whose loss did not fall
+  size_t failed = 0;
+  for (const TunedBlock* block : tuned.in_order()) {
+    report.blocks.push_back({block->name, block->losses, block->best, block->seconds, block->failure});
+    report.unseen.insert(report.unseen.end(), block->unseen.begin(), block->unseen.end());
+    failed += block->failure.empty() ? 0 : 1;
+    if (block->failure.empty() && block->losses.size() > 1 && block->best == 0) {
+      flat += (flat.empty() ? "" : ", ") + block->name;
+    }
+  }
+  if (!flat.empty()) {
+    report.warnings.push_back("tuning did not lower the loss of " + flat +
+                              "; is the learning rate too high?");
+  }
+  if (failed > 0) {
+    report.warnings.push_back(std::to_string(failed) +
+                              " blocks could not be tuned and were rounded to nearest (see "
+                              "report.json)");
+  }
+}
+
 nlohmann::json report_json(const Report& report) {
   return {
       {"engine_version", kEngineVersion},
@@ -38,6 +76,8 @@ nlohmann::json report_json(const Report& report) {
       {"bytes_after", report.bytes_after},
       {"calibration_samples", report.samples},
       {"calibration_dtype", report.calibration_dtype},
+      {"blocks", blocks_json(report)},
+      {"unseen", report.unseen},
       {"seconds", report.seconds},
       {"phase_seconds", report.phase_seconds},
       {"peak_memory_bytes", report.peak_memory_bytes},

@@ -250,16 +250,24 @@ class Stream {
 
   void quantize(const Item& item) {
     const PlannedModule& module = plan_.modules[item.index];
+    if (request_.tuned != nullptr && request_.tuned->has_module(module.name)) {
+      encode(item, request_.tuned->rows(module.name, *module.scheme, item.first, item.count));
+      return;
+    }
     with_rows(module, item, [&](const Rows& rows) {
       QuantizedWeight weight =
           request_.modifiers[module.quantizer]->quantize(rows, statistics_[item.index]);
       if (module.scheme->needs_calibration()) {
         weight.input = request_.calibrated->inputs.at(module.name);
       }
-      for (const auto& shards : shards_) {
-        shards->format().encode(module, weight, item.first, *shards);
-      }
+      encode(item, weight);
     });
+  }
+
+  void encode(const Item& item, const QuantizedWeight& weight) {
+    for (const auto& shards : shards_) {
+      shards->format().encode(plan_.modules[item.index], weight, item.first, *shards);
+    }
   }
 
   void convert(const Item& item) {

@@ -8,6 +8,7 @@
 #include "engine/modifier.h"
 #include "engine/plan.h"
 #include "engine/run_listener.h"
+#include "engine/tuned_blocks.h"
 
 namespace oneshot {
 
@@ -16,6 +17,7 @@ struct StreamRequest {
   const SourceCheckpoint* source = nullptr;
   std::vector<const Modifier*> modifiers;
   const CalibrationResults* calibrated = nullptr;  // empty for a data-free run
+  const TunedBlocks* tuned = nullptr;              // codes that are made already; null: none are
   std::vector<std::filesystem::path> folders;      // one for each planned output; they exist
 };
 

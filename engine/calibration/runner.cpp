@@ -1,6 +1,7 @@
 #include "engine/calibration/runner.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/core/InferenceMode.h>
 
 #include <atomic>
@@ -13,6 +14,32 @@
 namespace oneshot {
 namespace {
 
+/// A stream of states as the block that is tuned sees it, and what it should make of it.
+class TuningSamples : public BlockSamples {
+ public:
+  using Contexts = std::map<int64_t, BlockContext>;
+
+  TuningSamples(const SampleStates& inputs,
+                std::function<at::Tensor(size_t)> target,
+                const Contexts& contexts,
+                at::ScalarType dtype)
+      : inputs_(inputs), target_(std::move(target)), contexts_(contexts), dtype_(dtype) {}
+
+  size_t size() const override { return inputs_.size(); }
+  int64_t tokens(size_t sample) const override { return inputs_.get(sample).size(1); }
+  at::Tensor input(size_t sample) const override { return inputs_.get(sample).to(dtype_); }
+  at::Tensor target(size_t sample) const override { return target_(sample).to(dtype_); }
+  const BlockContext& context(size_t sample) const override {
+    return contexts_.at(tokens(sample));
+  }
+
+ private:
+  const SampleStates& inputs_;
+  std::function<at::Tensor(size_t)> target_;
+  const Contexts& contexts_;  // by number of tokens
+  at::ScalarType dtype_;
+};
+
 class Runner {
  public:
   explicit Runner(const CalibrationPass& pass) : pass_(pass) {}
@@ -22,10 +49,12 @@ class Runner {
     if (blocks.empty()) {
       return;
     }
-    total_ = blocks.size() * pass_.rows.size();
+    const size_t passes = pass_.tune && pass_.quantized_input ? 2 : 1;
+    total_ = blocks.size() * pass_.rows.size() * passes;
     embed();
-    for (Block* block : blocks) {
-      run_block(*block);
+    make_contexts();
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      run_block(*blocks[i], i, i + 1 == blocks.size());
     }
   }
 
@@ -49,6 +78,19 @@ class Runner {
     return at::tensor(at::ArrayRef<int32_t>(row), at::kInt).to(at::kLong).unsqueeze(0);
   }
 
+  void make_states(const std::vector<int64_t>& tokens, const at::Tensor& first) {
+    dtype_ = first.scalar_type();
+    const uint64_t memory = pass_.tune ? pass_.state_memory / 2 : pass_.state_memory;
+    const auto make = [&] {
+      return std::make_unique<SampleStates>(
+          tokens, first.size(-1), pass_.state_dtype, memory, pass_.folder);
+    };
+    states_ = make();
+    if (pass_.tune) {
+      inputs_ = make();
+    }
+  }
+
   void embed() {
     const c10::InferenceMode inference;
     std::vector<int64_t> tokens;
@@ -58,42 +100,86 @@ class Runner {
     for (size_t i = 0; i < tokens.size(); ++i) {
       const at::Tensor hidden = pass_.model.embed(ids_of(pass_.rows[i]), pass_.weights);
       if (!states_) {
-        dtype_ = hidden.scalar_type();
-        states_ = std::make_unique<SampleStates>(
-            tokens, hidden.size(-1), pass_.state_dtype, pass_.state_memory, pass_.folder);
+        make_states(tokens, hidden);
       }
       states_->set(i, hidden);
-      if (!contexts_.contains(tokens[i])) {
-        contexts_[tokens[i]] = pass_.model.context({ids_of(pass_.rows[i]), {}}, dtype_);
+      if (inputs_) {
+        inputs_->set(i, hidden);
       }
     }
   }
 
-  void run_block(Block& block) {
+  /// Not in inference mode: they go through passes that track gradients.
+  void make_contexts() {
+    for (const std::vector<int32_t>& row : pass_.rows) {
+      const auto tokens = static_cast<int64_t>(row.size());
+      if (!contexts_.contains(tokens)) {
+        contexts_[tokens] = pass_.model.context({ids_of(row), {}}, dtype_);
+      }
+    }
+  }
+
+  void run_block(Block& block, size_t index, bool last) {
     block.load(pass_.weights);
     std::vector<std::unique_ptr<BlockWork>> works;
     if (pass_.wants(block)) {
       works = pass_.watch(block);
     }
+    if (pass_.tune && !pass_.quantized_input) {
+      copy_states();
+    }
+    const bool is_tail = &block == &pass_.model.tail();
+    if (!is_tail || !works.empty()) {
+      forward_all(block, *states_);
+    }
+    for (const std::unique_ptr<BlockWork>& one : works) {
+      one->finish();
+    }
+    if (pass_.tune) {
+      tune_block(block, index, last);
+    }
+    block.unload();
+  }
+
+  void tune_block(Block& block, size_t index, bool last) {
+    const auto target = [&](size_t sample) {
+      const bool is_tail = &block == &pass_.model.tail();
+      const at::NoGradGuard no_gradients;
+      const at::Tensor state = states_->get(sample);
+      return is_tail ? block.forward(state.to(dtype_), contexts_.at(state.size(1))) : state;
+    };
+    if (pass_.wants(block)) {
+      pass_.tune(block, index, TuningSamples(*inputs_, target, contexts_, dtype_));
+    }
+    if (pass_.quantized_input && !last) {
+      forward_all(block, *inputs_);
+    }
+  }
+
+  void copy_states() {
+    const c10::InferenceMode inference;
+    for (size_t i = 0; i < states_->size(); ++i) {
+      inputs_->set(i, states_->get(i));
+    }
+  }
+
+  /// All samples of a stream through the block.
+  void forward_all(Block& block, SampleStates& states) {
     const uint64_t before = done_;
     std::atomic<uint64_t> samples{0};
     const auto tick = [&] {
       done_ = before + samples;
       return !pass_.progress || pass_.progress(done_, total_);
     };
-    parallel_forward({states_->size(), pass_.threads, tick}, [&](size_t i) {
-      run_sample(block, i);
+    parallel_forward({states.size(), pass_.threads, tick}, [&](size_t i) {
+      forward_sample(block, states, i);
       ++samples;
     });
     done_ = before + samples;
-    for (const std::unique_ptr<BlockWork>& one : works) {
-      one->finish();
-    }
-    block.unload();
   }
 
-  void run_sample(Block& block, size_t sample) {
-    const at::Tensor input = states_->get(sample);
+  void forward_sample(Block& block, SampleStates& states, size_t sample) {
+    const at::Tensor input = states.get(sample);
     const at::Tensor output = block.forward(input.to(dtype_), contexts_.at(input.size(1)));
     if (&block == &pass_.model.tail()) {
       return;  // nothing comes after it
@@ -104,12 +190,13 @@ class Runner {
                       std::to_string(sample + 1) +
                       " is not finite; is the checkpoint damaged, or its dtype too small?");
     }
-    states_->set(sample, output);
-    states_->release(sample);
+    states.set(sample, output);
+    states.release(sample);
   }
 
   const CalibrationPass& pass_;
-  std::unique_ptr<SampleStates> states_;
+  std::unique_ptr<SampleStates> states_;  // of the model as it is
+  std::unique_ptr<SampleStates> inputs_;  // of what blocks are tuned on; null: none is
   std::map<int64_t, BlockContext> contexts_;  // by number of tokens
   at::ScalarType dtype_ = at::kFloat;         // that is computed in
   uint64_t done_ = 0, total_ = 0;

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/calibration/block_samples.h"
 #include "engine/graph/model_graph.h"
 
 namespace oneshot {
@@ -29,11 +30,18 @@ struct CalibrationPass {
   std::filesystem::path folder;                // of that file
   int threads = 1;
 
-  std::function<bool(Block&)> wants;  // whether somebody will watch the block
+  std::function<bool(Block&)> wants;  // whether somebody will watch or tune the block
   /// Who watches it. Called before the samples, for blocks that are wanted.
   std::function<std::vector<std::unique_ptr<BlockWork>>(Block&)> watch;
   /// Samples done and in all, over all blocks; false cancels. On the calling thread.
   std::function<bool(uint64_t done, uint64_t total)> progress;
+
+  /// Where it is set, a second stream of states is kept: after all samples went through a block of
+  /// the model as it is, this is called, and leaves the block as it will be; what the second
+  /// stream is after that is what goes into the next one.
+  std::function<void(Block&, size_t index, const BlockSamples&)> tune;
+  /// False: blocks are tuned on what the model as it is puts into them; no second stream.
+  bool quantized_input = true;
 };
 
 /// Runs all blocks up to the last one that is wanted, norm and head as the last of them. Each

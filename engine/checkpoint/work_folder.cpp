@@ -8,11 +8,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
+#include <set>
 #include <string>
 #include <system_error>
 
 #include "engine/checkpoint/message_text.h"
 #include "engine/checkpoint/output_place.h"
+#include "engine/checkpoint/small_file.h"
 #include "engine/error.h"
 
 namespace oneshot {
@@ -35,15 +38,18 @@ bool is_there(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, ignored));
 }
 
+constexpr const char* kJob = "job";
+constexpr const char* kProgress = "progress";
+
 /// Removes everything in the folder but `kept`.
-void clear(const fs::path& folder, const fs::path& kept, std::error_code& failure) {
+void clear(const fs::path& folder, const std::set<fs::path>& kept, std::error_code& failure) {
   std::vector<fs::path> entries;
   for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end;
        entry.increment(failure)) {
     entries.push_back(entry->path());
   }
   for (const fs::path& entry : entries) {
-    if (!failure && entry.filename() != kept) {
+    if (!failure && !kept.contains(entry.filename())) {
       fs::remove_all(entry, failure);
     }
   }
@@ -70,16 +76,23 @@ bool is_missing(int error_number) {
 
 }  // namespace
 
-WorkFolder::WorkFolder(const fs::path& output, const fs::path& source)
+WorkFolder::WorkFolder(const fs::path& output,
+                       const fs::path& source,
+                       const Resumption& resumption)
     : output_(resolve_output(output, source)),
       folder_(output_.parent_path() / ("." + output_.filename().string() + ".oneshot")),
       staging_(folder_ / "output"),
+      progress_(folder_ / kProgress),
       replaced_(folder_ / "replaced") {
   check_apart(folder_, source, output);
   try {
     create_parents();
     lock();
-    clear_leftovers();
+    clear_leftovers(resumption);
+    if (!resumption.job.empty()) {
+      write_small_file(folder_ / kJob, resumption.job);
+      fs::create_directory(progress_);
+    }
     if (mkdir(staging_.c_str(), 0777) != 0) {
       throw_failed(staging_, "cannot create the folder", errno);
     }
@@ -165,13 +178,38 @@ int WorkFolder::put_back_replaced() const {
   return only_one ? rename_with(replaced_, output_, 0) : 0;
 }
 
-void WorkFolder::clear_leftovers() {
+bool WorkFolder::has_progress() const {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(progress_, ignored)) {
+    if (entry.path().extension() != kUnfinished) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string WorkFolder::job_of_progress() const {
+  std::ifstream file(folder_ / kJob, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void WorkFolder::clear_leftovers(const Resumption& resumption) {
   int failed = put_back_replaced();
   if (failed != 0) {
     throw_failed(output_, "cannot put back the output that an earlier run moved away", failed);
   }
+  std::set<fs::path> kept{"lock"};
+  if (!resumption.restart && has_progress()) {
+    if (job_of_progress() != resumption.job) {
+      throw Error(ErrorCode::Recipe,
+                  one_line(progress_.string()) +
+                      ": holds the progress of a run with another recipe, model, data or version "
+                      "that was cut off; --restart throws it away, or choose another output folder");
+    }
+    kept.insert({kJob, kProgress});
+  }
   std::error_code failure;
-  clear(folder_, "lock", failure);
+  clear(folder_, kept, failure);
   if (failure) {
     throw_failed(folder_, "cannot clear what an earlier run left", failure.value());
   }
@@ -228,9 +266,14 @@ void WorkFolder::remove() noexcept {
   if (lock_.is_open()) {
     try {
       if (put_back_replaced() == 0) {
-        clear(folder_, "lock", ignored);
-        fs::remove(folder_ / "lock", ignored);
-        fs::remove(folder_, ignored);
+        const bool resumable = !committed_ && has_progress();
+        clear(folder_,
+              resumable ? std::set<fs::path>{"lock", kJob, kProgress} : std::set<fs::path>{"lock"},
+              ignored);
+        if (!resumable) {
+          fs::remove(folder_ / "lock", ignored);
+          fs::remove(folder_, ignored);
+        }
       }
     } catch (const std::bad_alloc&) {
       // The next run clears what stays.

@@ -1,6 +1,7 @@
 #include "engine/graph/layers.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "engine/kernels/kernels.h"
 
@@ -26,6 +27,9 @@ void Linear::unload() {
 }
 
 at::Tensor Linear::compute(const at::Tensor& input) const {
+  if (tuned != nullptr && at::GradMode::is_enabled()) {
+    return tuned_linear(input, *tuned, bias);
+  }
   return at::linear(input, weight, bias);
 }
 

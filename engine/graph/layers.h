@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/graph/module.h"
+#include "engine/graph/tuned_linear.h"
 
 namespace oneshot {
 
@@ -13,6 +14,8 @@ class Linear : public Module {
   std::vector<NamedShape> tensors() const override;
   void load(const Weights& weights) override;
   void unload() override;
+
+  const TunedPass* tuned = nullptr;  // while the weight is tuned; its owner outlives the passes
 
  private:
   at::Tensor compute(const at::Tensor& input) const override;

@@ -1,0 +1,295 @@
+#include "modifiers/sign_round/block_tuner.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "engine/calibration/python_random.h"
+#include "engine/error.h"
+#include "engine/graph/layers.h"
+#include "engine/worker_pool.h"
+#include "modifiers/sign_round/activation_buffers.h"
+#include "modifiers/sign_round/block_inputs.h"
+#include "modifiers/sign_round/tuned_linear_state.h"
+
+namespace oneshot {
+namespace {
+
+constexpr int64_t kRowsAtOnce = 256;  // of a weight, that an item works on
+
+/// Output rows of a Linear.
+struct RowRange {
+  size_t linear;
+  int64_t first, count;
+};
+
+/// Of a batch, or of a sample of it.
+struct Loss {
+  double squares = 0;  // sum of squared errors
+  int64_t values = 0;  // that it is a sum of
+};
+
+class BlockTuner {
+ public:
+  BlockTuner(const TunableBlock& block, const SignRoundOptions& options)
+      : block_(block),
+        options_(options),
+        linears_(tunable_linears(block)),
+        batch_(std::min(options.batch_size, block.samples.size())),
+        step_samples_(
+            std::min(options.batch_size * options.gradient_accumulation, block.samples.size())),
+        at_once_(std::min({batch_, std::max<size_t>(block.samples_at_once, 1)})),
+        buffers_(buffered(), longest_batch(), compute_dtype()) {
+    for (size_t i = 0; i < linears_.size(); ++i) {
+      for (int64_t row = 0; row < linears_[i].rows(); row += kRowsAtOnce) {
+        ranges_.push_back({i, row, std::min(kRowsAtOnce, linears_[i].rows() - row)});
+      }
+      linears_[i].attach([this, i](const at::Tensor& input, const at::Tensor& gradient) {
+        buffers_.keep(i, slot, input, gradient);
+      });
+    }
+  }
+
+  TunedBlock run() {
+    if (options_.scale_search) {
+      search_scales();
+    }
+    in_parallel(ranges_.size(), [&](size_t i) { round(ranges_[i]); });
+    TunedBlock result;
+    if (options_.iterations > 0) {
+      iterate(result);
+    } else {
+      keep_as_best();
+    }
+    for (size_t i = 0; i < linears_.size(); ++i) {
+      result.weights[block_.modules[i].planned.name] = linears_[i].best_weight();
+    }
+    return result;
+  }
+
+ private:
+  // ---- what there is ----
+
+  at::ScalarType compute_dtype() const { return block_.modules.front().module.weight.scalar_type(); }
+
+  std::vector<BufferedLinear> buffered() const {
+    const std::vector<size_t> inputs = shared_inputs(block_);
+    std::vector<BufferedLinear> all;
+    for (size_t i = 0; i < linears_.size(); ++i) {
+      all.push_back({linears_[i].columns(), linears_[i].rows(), inputs[i]});
+    }
+    return all;
+  }
+
+  /// Tokens of the longest samples that may be together.
+  int64_t longest_batch() const {
+    std::vector<int64_t> tokens;
+    for (size_t i = 0; i < block_.samples.size(); ++i) {
+      tokens.push_back(block_.samples.tokens(i));
+    }
+    std::sort(tokens.rbegin(), tokens.rend());
+    return std::accumulate(
+        tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(at_once_), int64_t{0});
+  }
+
+  /// Items on all threads, each item on one.
+  template <typename Item>
+  void in_parallel(size_t count, const Item& item) const {
+    ParallelWork work;
+    work.count = count;
+    work.threads = block_.threads;
+    work.start_thread = [] { at::set_num_threads(1); };
+    work.run = [&](size_t i) {
+      const at::NoGradGuard no_gradients;
+      item(i);
+    };
+    work.tick = [&] { return block_.progress(done_, options_.iterations, loss_); };
+    run_in_parallel(work);
+  }
+
+  // ---- the loop ----
+
+  void iterate(TunedBlock& result) {
+    BatchSampler sampler(block_.seed, block_.samples.size(), step_samples_);
+    for (size_t i = 0; i < block_.index; ++i) {
+      sampler.skip_block(static_cast<size_t>(options_.iterations));
+    }
+    double best = std::numeric_limits<double>::max();
+    for (int64_t i = 0; i < options_.iterations; ++i) {
+      loss_ = pass(sampler.next());
+      done_ = i + 1;
+      result.losses.push_back(loss_);
+      if (!std::isfinite(loss_)) {
+        fail(result);
+        return;
+      }
+      if (loss_ < best) {
+        best = loss_;
+        result.best = i;
+        keep_as_best();
+      }
+      if (options_.early_stopping > 0 && i - result.best >= options_.early_stopping) {
+        return;
+      }
+      if (i + 1 < options_.iterations) {  // what the last step would make is never looked at
+        step(1 - static_cast<double>(i) / static_cast<double>(options_.iterations));
+      }
+    }
+  }
+
+  void fail(TunedBlock& result) {
+    const std::string text = block_.block.name() + ": its loss is not finite at iteration " +
+                             std::to_string(result.losses.size());
+    if (!options_.round_failures) {
+      throw Error(ErrorCode::Failed,
+                  text +
+                      "; lower learning_rate, or let such blocks be rounded to nearest with "
+                      "`on_failure: round_to_nearest`");
+    }
+    result.failure = text;
+    for (TunedLinearState& linear : linears_) {
+      linear.reset();
+    }
+    in_parallel(ranges_.size(), [&](size_t i) { round(ranges_[i]); });
+    keep_as_best();
+  }
+
+  void keep_as_best() {
+    for (TunedLinearState& linear : linears_) {
+      linear.keep_as_best();
+    }
+  }
+
+  /// Forward and backward; the mean squared error over the samples.
+  double pass(const std::vector<size_t>& samples) {
+    Loss total;
+    for (const size_t sample : samples) {
+      total.values += loss_tokens(sample) * hidden_size();
+    }
+    accumulated_ = false;
+    for (size_t first = 0; first < samples.size(); first += at_once_) {
+      const size_t count = std::min(at_once_, samples.size() - first);
+      const std::vector<size_t> part(samples.begin() + static_cast<std::ptrdiff_t>(first),
+                                     samples.begin() + static_cast<std::ptrdiff_t>(first + count));
+      total.squares += pass_part(part, total.values);
+      if (count < samples.size()) {
+        for (TunedLinearState& linear : linears_) {
+          linear.prepare_accumulation();
+        }
+        in_parallel(ranges_.size(), [&](size_t i) { accumulate(ranges_[i]); });
+        accumulated_ = true;
+      }
+    }
+    return total.squares / static_cast<double>(total.values);
+  }
+
+  double pass_part(const std::vector<size_t>& samples, int64_t all_values) {
+    std::vector<int64_t> tokens;
+    for (const size_t sample : samples) {
+      tokens.push_back(block_.samples.tokens(sample));
+    }
+    buffers_.begin(tokens);
+    std::vector<double> squares(samples.size());
+    in_parallel(samples.size(), [&](size_t i) {
+      slot = i;
+      squares[i] = sample_pass(samples[i], all_values);
+    });
+    buffers_.finish();
+    return std::accumulate(squares.begin(), squares.end(), 0.0);
+  }
+
+  /// The last token of a sample is left out, as its output predicts nothing that is there.
+  int64_t loss_tokens(size_t sample) const {
+    return std::max<int64_t>(block_.samples.tokens(sample) - 1, 1);
+  }
+
+  int64_t hidden_size() const { return block_.samples.input(0).size(-1); }
+
+  double sample_pass(size_t sample, int64_t all_values) {
+    const at::Tensor target = block_.samples.target(sample);
+    at::Tensor output;
+    {
+      const at::AutoGradMode gradients(true);
+      output = block_.block.forward(block_.samples.input(sample), block_.samples.context(sample));
+    }
+    const int64_t tokens = loss_tokens(sample);
+    const at::Tensor error = at::zeros(output.sizes(), at::kFloat);
+    at::Tensor counted = error.narrow(1, 0, tokens);
+    counted.copy_(output.detach().narrow(1, 0, tokens)).sub_(target.narrow(1, 0, tokens));
+    const double squares = counted.square().sum().item<double>();
+    // The factor brings gradients of 16 bits away from the smallest numbers; signs do not see it.
+    const double factor = 2000.0 / static_cast<double>(all_values);
+    torch::autograd::backward({output}, {error.mul_(factor).to(output.scalar_type())});
+    return squares;
+  }
+
+  // ---- rows ----
+
+  at::Tensor gradient_of(const RowRange& rows) const {
+    return buffers_.weight_gradient(rows.linear, rows.first, rows.count);
+  }
+
+  void accumulate(const RowRange& rows) {
+    at::Tensor sum = linears_[rows.linear].accumulated().narrow(0, rows.first, rows.count);
+    if (accumulated_) {
+      sum.add_(gradient_of(rows));
+    } else {
+      sum.copy_(gradient_of(rows));
+    }
+  }
+
+  /// One step with the gradient of the last pass. share: of the first step's rates.
+  void step(double share) {
+    in_parallel(ranges_.size(), [&](size_t i) {
+      const RowRange& rows = ranges_[i];
+      TunedLinearState& linear = linears_[rows.linear];
+      const at::Tensor gradient =
+          accumulated_ ? linear.accumulated().narrow(0, rows.first, rows.count) : gradient_of(rows);
+      const double rate = options_.rate_of(linear.bits());
+      const double range_rate =
+          options_.minmax_learning_rate > 0 ? options_.minmax_learning_rate : rate;
+      linear.step(rows.first, gradient, rate * share, range_rate * share);
+      round(rows);
+    });
+  }
+
+  void round(const RowRange& rows) { linears_[rows.linear].round(rows.first, rows.count); }
+
+  void search_scales() {
+    const std::vector<at::Tensor> importance = mean_squares(block_);
+    for (TunedLinearState& linear : linears_) {
+      linear.prepare_search();
+    }
+    in_parallel(ranges_.size(), [&](size_t i) {
+      const RowRange& rows = ranges_[i];
+      linears_[rows.linear].search(rows.first, rows.count, importance[rows.linear]);
+    });
+  }
+
+  static thread_local size_t slot;  // of the sample that this thread works on, in its batch
+
+  const TunableBlock& block_;
+  const SignRoundOptions& options_;
+  std::vector<TunedLinearState> linears_;
+  size_t batch_, step_samples_, at_once_;  // samples
+  ActivationBuffers buffers_;
+  std::vector<RowRange> ranges_;
+  bool accumulated_ = false;  // the gradient of this step is in the Linears
+  int64_t done_ = 0;
+  double loss_ = 0;
+};
+
+thread_local size_t BlockTuner::slot = 0;
+
+}  // namespace
+
+TunedBlock tune_block(const TunableBlock& block, const SignRoundOptions& options) {
+  return BlockTuner(block, options).run();
+}
+
+}  // namespace oneshot

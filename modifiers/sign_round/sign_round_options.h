@@ -1,0 +1,24 @@
+// What `sign_round` is asked to do, apart from which modules and which scheme.
+#pragma once
+
+#include <cstdint>
+
+namespace oneshot {
+
+struct SignRoundOptions {
+  int64_t iterations = 200;  // steps a block; 0: rounded to nearest
+  size_t batch_size = 8;     // samples whose losses are added before a gradient is kept
+  size_t gradient_accumulation = 1;  // batches a step
+  double learning_rate = 0;          // of the rounding, at the first step; 0: 1 ÷ iterations, twice
+                                     // that from 1000 iterations on with 3 bits and fewer
+  double minmax_learning_rate = 0;   // of the range factors; 0: as learning_rate
+  int64_t early_stopping = 0;  // steps without a lower loss after which a block ends; 0: never
+  bool scale_search = false;   // begin with the scale of least weighted error
+  bool round_failures = false;  // a block whose loss is not finite is rounded to nearest
+
+  /// Whether anything is to be found out on data.
+  bool tunes() const { return iterations > 0 || scale_search; }
+  double rate_of(int bits) const;
+};
+
+}  // namespace oneshot

@@ -14,6 +14,18 @@ namespace {
 
 }  // namespace
 
+void refuse_not_finite(const Rows& rows) {
+  const at::Tensor bad = at::isfinite(rows.values).logical_not().nonzero();
+  throw Error(
+      ErrorCode::Checkpoint,
+      c10::str(rows.module.weight->name,
+               ": holds NaN or infinity (row ",
+               rows.first_row + bad[0][0].item<int64_t>(),
+               ", column ",
+               bad[0][1].item<int64_t>(),
+               "), which cannot be quantized; mend the checkpoint or add the module to ignore"));
+}
+
 void Statistics::merge(const Statistics& other) {
   if (!other.min.defined()) {
     return;

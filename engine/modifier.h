@@ -35,6 +35,9 @@ struct Rows {
   at::Tensor values;  // [rows, in], contiguous, in the planned dtype; read only
 };
 
+/// throws Checkpoint, naming the first value of the rows that is NaN or infinite.
+[[noreturn]] void refuse_not_finite(const Rows& rows);
+
 /// Extremes over a whole tensor, or over a whole fused set, before any row is quantized.
 /// Merging is exact, so the order of the rows does not matter.
 struct Statistics {

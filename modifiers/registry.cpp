@@ -3,6 +3,7 @@
 #include <array>
 
 #include "modifiers/quantize/quantize_modifier.h"
+#include "modifiers/sign_round/sign_round_modifier.h"
 
 namespace oneshot {
 namespace {
@@ -14,6 +15,12 @@ constexpr std::array kModifiers{
                  "compressed_tensors",
                  quantize_options,
                  make_quantize},
+    ModifierKind{"sign_round",
+                 "rounds weights as auto-round does; `iterations: 0` needs no data",
+                 "arXiv:2309.05516",
+                 "auto_round",
+                 sign_round_options,
+                 make_sign_round},
 };
 
 }  // namespace

@@ -46,7 +46,7 @@ class Quantize : public Modifier {
   Statistics measure(const Rows& rows) const override {
     const ValueRange range = tensor_range(rows.values);
     if (!at::isfinite(range.max).item<bool>()) {
-      refuse(rows);
+      refuse_not_finite(rows);
     }
     return {range.min, range.max};
   }
@@ -54,24 +54,12 @@ class Quantize : public Modifier {
   QuantizedWeight quantize(const Rows& rows, const Statistics& statistics) const override {
     auto weight = round_to_nearest(scheme_, rows.values, {statistics.min, statistics.max});
     if (!weight) {
-      refuse(rows);
+      refuse_not_finite(rows);
     }
     return *std::move(weight);
   }
 
  private:
-  [[noreturn]] static void refuse(const Rows& rows) {
-    const at::Tensor bad = at::isfinite(rows.values).logical_not().nonzero();
-    throw Error(
-        ErrorCode::Checkpoint,
-        c10::str(rows.module.weight->name,
-                 ": holds NaN or infinity (row ",
-                 rows.first_row + bad[0][0].item<int64_t>(),
-                 ", column ",
-                 bad[0][1].item<int64_t>(),
-                 "), which cannot be quantized; mend the checkpoint or add the module to ignore"));
-  }
-
   Scheme scheme_;
   Selection selection_;
   std::optional<QuantArgs> caches_;  // how keys and values are kept; absent: as they are

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/tuning.h"
 
 namespace oneshot::kernels {
 
@@ -37,6 +38,18 @@ struct KernelTable {
                           int64_t period,
                           int64_t first,
                           double scale) = nullptr;
+  // Of tuning: the scheme's group_size is 1 … columns.
+  void (*round_tuned)(const TunedScheme& scheme,
+                      const TunedWeight& weight,
+                      RoundedWeight& out) = nullptr;
+  void (*sign_step)(const TunedScheme& scheme,
+                    const TunedWeight& weight,
+                    const at::Tensor& gradient,
+                    float rate,
+                    float factor_rate) = nullptr;
+  at::Tensor (*search_scales)(const TunedScheme& scheme,
+                              const at::Tensor& weight,
+                              const at::Tensor& importance) = nullptr;
 };
 
 /// Plain ATen, every entry filled, any device. The definition of right.

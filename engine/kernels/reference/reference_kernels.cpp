@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/kernels/kernel_table.h"
+#include "engine/kernels/reference/tuning_reference.h"
 
 namespace oneshot::kernels {
 namespace {
@@ -183,6 +184,9 @@ constexpr KernelTable kReference = {
     .silu_multiply = silu_multiply,
     .rotate_heads = rotate_heads,
     .causal_softmax_ = causal_softmax_,
+    .round_tuned = reference::round_tuned,
+    .sign_step = reference::sign_step,
+    .search_scales = reference::search_scales,
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/checkpoint/input_file.h"
+#include "engine/quant/dtype.h"
 #include "engine/tuned_block.h"
 
 namespace oneshot {

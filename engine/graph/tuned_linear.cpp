@@ -18,7 +18,7 @@ class TunedLinear : public torch::autograd::Function<TunedLinear> {
   static at::Tensor forward(AutogradContext* context,
                             const at::Tensor& input,
                             const at::Tensor& values,
-                            const at::Tensor& bias,
+                            const std::optional<at::Tensor>& bias,
                             const TunedPass* pass) {
     context->save_for_backward({input, values});
     context->saved_data["pass"] = reinterpret_cast<int64_t>(pass);
@@ -41,7 +41,8 @@ class TunedLinear : public torch::autograd::Function<TunedLinear> {
 }  // namespace
 
 at::Tensor tuned_linear(const at::Tensor& input, const TunedPass& pass, const at::Tensor& bias) {
-  return TunedLinear::apply(input, pass.values, bias, &pass);
+  return TunedLinear::apply(
+      input, pass.values, bias.defined() ? std::optional(bias) : std::nullopt, &pass);
 }
 
 }  // namespace oneshot

@@ -4,7 +4,9 @@
 
 #include "engine/error.h"
 #include "engine/graph/block_names.h"
+#include "modifiers/sign_round/block_tuner.h"
 #include "modifiers/sign_round/round_to_nearest.h"
+#include "modifiers/sign_round/sign_round_options.h"
 #include "recipes/quantizing_options.h"
 
 namespace oneshot {
@@ -12,13 +14,23 @@ namespace {
 
 class SignRound : public Modifier {
  public:
-  SignRound(Scheme scheme, Selection selection, bool quantize_vision)
+  SignRound(Scheme scheme,
+            Selection selection,
+            bool quantize_vision,
+            const SignRoundOptions& options)
       : scheme_(std::move(scheme)),
         selection_(std::move(selection)),
-        quantize_vision_(quantize_vision) {}
+        quantize_vision_(quantize_vision),
+        options_(options) {}
 
   std::string name() const override { return "sign_round"; }
-  Traits traits() const override { return {.quantizes = true}; }
+  Traits traits() const override {
+    return {.quantizes = true,
+            .needs_calibration = options_.tunes(),
+            .tunes = options_.tunes(),
+            .quantized_input = options_.quantized_input,
+            .unseen = options_.unseen};
+  }
 
   void plan(PlanBuilder& builder) const override {
     std::vector<Choice> choices = builder.select(selection_);
@@ -33,6 +45,8 @@ class SignRound : public Modifier {
       }
     }
   }
+
+  TunedBlock tune(const TunableBlock& block) const override { return tune_block(block, options_); }
 
   QuantizedWeight quantize(const Rows& rows, const Statistics&) const override {
     auto weight = sign_round::round_to_nearest(scheme_, rows.values);
@@ -62,6 +76,7 @@ class SignRound : public Modifier {
   Scheme scheme_;
   Selection selection_;
   bool quantize_vision_;
+  SignRoundOptions options_;
 };
 
 /// Integers alone, and MXFP4; with float16 scales, which are SignRound's own.
@@ -92,28 +107,33 @@ std::vector<recipes::Option> sign_round_options() {
                      .type = recipes::OptionType::Bool,
                      .fallback = "false",
                      .description = "Without `targets`: the Linears of the vision blocks too."});
-  options.push_back({.name = "iterations",
-                     .type = recipes::OptionType::Int,
-                     .fallback = "200",
-                     .minimum = 0,
-                     .maximum = 10000,
-                     .description = "Steps that tune the rounding of each block on data. 0: round "
-                                    "to nearest, without data."});
+  for (recipes::Option& option : tuning_options()) {
+    options.push_back(std::move(option));
+  }
   return options;
 }
 
 std::unique_ptr<Modifier> make_sign_round(const recipes::ModifierEntry& entry,
-                                          const recipes::Recipe&) {
+                                          const recipes::Recipe& recipe) {
   const recipes::OptionValues& options = entry.options;
   Scheme scheme = read_scheme(options);
-  if (options.integer("iterations") > 0) {
-    throw Error(ErrorCode::Unsupported,
+  const SignRoundOptions tuning = read_tuning(options);
+  if (tuning.tunes() && !recipe.calibration) {
+    throw Error(ErrorCode::Recipe,
                 options.where("iterations") +
-                    ": sign_round: tuning is not there yet; write `iterations: 0` to round to "
-                    "nearest");
+                    ": sign_round: tunes the rounding on data: the recipe needs `calibration:`, "
+                    "or `iterations: 0` to round to nearest without");
   }
-  return std::make_unique<SignRound>(
-      std::move(scheme), recipes::read_selection(options), options.boolean("quantize_vision"));
+  if (tuning.scale_search && (!scheme.weights.symmetric || scheme.weights.is_mx())) {
+    throw Error(ErrorCode::Recipe,
+                options.where("scale_search") +
+                    ": sign_round: scale_search is for symmetric integers; leave it out with " +
+                    scheme.name);
+  }
+  return std::make_unique<SignRound>(std::move(scheme),
+                                     recipes::read_selection(options),
+                                     options.boolean("quantize_vision"),
+                                     tuning);
 }
 
 }  // namespace oneshot

@@ -9,7 +9,8 @@ namespace oneshot {
 /// The table of its options.
 std::vector<recipes::Option> sign_round_options();
 
-/// throws Unsupported for schemes that it does not have, and for iterations above 0.
+/// throws Unsupported for schemes that it does not have, Recipe where it needs `calibration:` and
+/// the recipe has none.
 std::unique_ptr<Modifier> make_sign_round(const recipes::ModifierEntry& entry,
                                           const recipes::Recipe& recipe);
 

@@ -141,6 +141,74 @@ void add_ways() {
   });
 }
 
+// Tuning, whose slices bring their parameters with them. The rate counts all bytes that a pass
+// reads and writes, once each, so that memcpy's of twice its bytes is the same measure.
+struct TunedSlice {
+  TunedWeight tuned;
+  RoundedWeight out;
+  at::Tensor gradient;
+};
+
+void run_tuned(benchmark::State& state,
+               const TunedScheme& scheme,
+               int64_t bytes_per_weight,
+               const std::function<void(TunedSlice&)>& kernel) {
+  std::vector<TunedSlice> slices;
+  for (const at::Tensor& rows : weight().narrow(0, 0, kRows / 4).split(kSliceRows)) {
+    slices.push_back({untuned(scheme, rows),
+                      rounded_buffers(scheme, rows, at::kBFloat16),
+                      at::randn(rows.sizes()).to(at::kBFloat16)});
+  }
+  for (auto _ : state) {
+    for (TunedSlice& slice : slices) {
+      kernel(slice);
+    }
+  }
+  const int64_t weights = kRows / 4 * kColumns;
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * weights * bytes_per_weight);
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * weights);
+}
+
+void add_tuned(const std::string& name,
+               const TunedScheme& scheme,
+               int64_t bytes_per_weight,
+               const std::function<void(TunedSlice&)>& kernel) {
+  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+    run_tuned(state, scheme, bytes_per_weight, kernel);
+  })->Unit(benchmark::kMillisecond);
+}
+
+void add_tuning() {
+  const TunedScheme symmetric = {TunedCodes::Symmetric, 4, 128};
+  add_tuned("tuning: memcpy of values", symmetric, 4, [](TunedSlice& s) {
+    std::memcpy(
+        s.out.values.mutable_data_ptr(), s.tuned.weight.const_data_ptr(), s.tuned.weight.nbytes());
+  });
+  for (const auto& [name, scheme] :
+       {std::pair{"int4/group:128", symmetric},
+        {"int4/group:32", TunedScheme{TunedCodes::Symmetric, 4, 32}},
+        {"int4_asym/group:128", TunedScheme{TunedCodes::Asymmetric, 4, 128}},
+        {"mxfp4/group:32", TunedScheme{TunedCodes::Mx, 4, 32}}}) {
+    const TunedScheme chosen = scheme;
+    add_tuned(std::string("round_tuned, with codes/") + name, chosen, 9, [=](TunedSlice& s) {
+      round_tuned(chosen, s.tuned, s.out);
+    });
+    add_tuned(std::string("round_tuned/") + name, chosen, 8, [=](TunedSlice& s) {
+      RoundedWeight values_alone = {s.out.values, {}, {}, {}};
+      round_tuned(chosen, s.tuned, values_alone);
+    });
+    add_tuned(std::string("sign_step/") + name, chosen, 12, [=](TunedSlice& s) {
+      sign_step(chosen, s.tuned, s.gradient, 1e-6F, 1e-6F);
+    });
+  }
+  for (const int64_t group : {32, 128}) {
+    const TunedScheme scheme = {TunedCodes::Symmetric, 4, group};
+    add_tuned("search_scales/group:" + std::to_string(group), scheme, 2, [=](TunedSlice& s) {
+      search_scales(scheme, s.tuned.weight, {});
+    });
+  }
+}
+
 }  // namespace
 }  // namespace oneshot::kernels
 
@@ -151,6 +219,7 @@ int main(int argc, char** argv) {
   oneshot::kernels::add_encoders();
   oneshot::kernels::add_packers();
   oneshot::kernels::add_ways();
+  oneshot::kernels::add_tuning();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -73,5 +73,35 @@ TEST(Memory, IsNotReadOutsideTheTensors) {
   }
 }
 
+TEST(Memory, IsNotReadOutsideATunedWeight) {
+  // Pages for each tensor: a weight, its parameters, and the results.
+  FencedPages pages[13];
+  for (int64_t columns = 1; columns <= 70; ++columns) {
+    for (const int64_t group_size : {int64_t{1}, int64_t{3}, int64_t{16}, int64_t{40}, columns}) {
+      size_t used = 0;
+      const auto fenced = [&](const at::Tensor& tensor) { return pages[used++].at_end(tensor); };
+      const int64_t size = std::min(group_size, columns);
+      const TunedScheme scheme = {TunedCodes::Asymmetric, 4, size};
+      const at::Tensor gradient = fenced(at::ones({2, columns}, at::kBFloat16));
+      const at::Tensor importance = fenced(at::ones({columns}));
+      TunedWeight tuned = untuned(scheme, fenced(at::ones({2, columns}, at::kBFloat16)));
+      for (at::Tensor* tensor :
+           {&tuned.min, &tuned.max, &tuned.rounding, &tuned.min_factor, &tuned.max_factor}) {
+        *tensor = fenced(*tensor);
+      }
+      RoundedWeight out = rounded_buffers(scheme, tuned.weight, at::kBFloat16);
+      for (at::Tensor* tensor : {&out.values, &out.codes, &out.scale, &out.zero_point}) {
+        *tensor = fenced(tensor->zero_());
+      }
+      on_every_target([&](const KernelTable& cpu) {
+        cpu.round_tuned(scheme, tuned, out);
+        EXPECT_TRUE(out.codes.eq(7).all().item<bool>());
+        cpu.sign_step(scheme, tuned, gradient, 0, 0);
+        cpu.search_scales({TunedCodes::Symmetric, 4, size}, tuned.weight, importance);
+      });
+    }
+  }
+}
+
 }  // namespace
 }  // namespace oneshot::kernels

@@ -12,6 +12,7 @@ void on_all_kernels(const Check& check) {
     SCOPED_TRACE("reference");
     check(reference_kernels());
   }
+  on_every_target(check);
 }
 
 using Numbers = std::vector<double>;

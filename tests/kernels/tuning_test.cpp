@@ -14,6 +14,7 @@ void on_all_kernels(const Check& check) {
     SCOPED_TRACE("reference");
     check(reference_kernels());
   }
+  on_every_target(check);
 }
 
 constexpr float kRate = 0.005F, kFactorRate = 0.01F;

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <hwy/highway.h>
 
+#include "engine/kernels/cpu/tuning_kernels.h"
 #include "engine/kernels/kernel_table.h"
 
 namespace oneshot::kernels {
@@ -55,6 +56,9 @@ const KernelTable& cpu_kernels() {
       .silu_multiply = cpu::silu_multiply,
       .rotate_heads = cpu::rotate_heads,
       .causal_softmax_ = cpu::causal_softmax_,
+      .round_tuned = cpu::round_tuned,
+      .sign_step = cpu::sign_step,
+      .search_scales = cpu::search_scales,
   };
   return kTable;
 }

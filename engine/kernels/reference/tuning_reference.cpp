@@ -81,7 +81,7 @@ Scales scales_of(const TunedScheme& scheme, const TunedWeight& weight) {
   Scales result = {stored_scale(exact), below_threshold(exact), {}};
   if (scheme.codes == TunedCodes::Asymmetric) {
     const at::Tensor exact_zero = ends_of(weight).negative / result.scale;
-    result.zero_point = exact_zero.round().clamp(0, levels(scheme));
+    result.zero_point = exact_zero.round().clamp(0, levels(scheme)).add(0);  // no −0
   } else {
     result.zero_point = at::full_like(exact, 1 << (scheme.bits - 1));
   }
@@ -99,7 +99,7 @@ Integers integers_of(const TunedScheme& scheme, const TunedWeight& weight, const
   const at::Tensor quotient = grouped(weight.weight, scheme.group_size) / scales.scale.unsqueeze(2);
   const at::Tensor rounded =
       (quotient + grouped(weight.rounding, scheme.group_size)).round().add(0);  // no −0
-  const at::Tensor low = (-scales.zero_point).unsqueeze(2);
+  const at::Tensor low = at::rsub(scales.zero_point, 0).unsqueeze(2);           // no −0
   const at::Tensor code = at::minimum(at::maximum(rounded, low), low + levels(scheme));
   return {quotient, code, code == rounded};
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "engine/kernels/backward.h"
 #include "engine/kernels/kernels.h"
 
 namespace oneshot::kernels {
@@ -33,6 +34,16 @@ struct KernelTable {
   at::Tensor (*rotate_heads)(const at::Tensor& x,
                              const at::Tensor& cosine,
                              const at::Tensor& sine) = nullptr;
+  at::Tensor (*rms_norm_backward)(const at::Tensor& grad,
+                                  const at::Tensor& input,
+                                  const at::Tensor& weight,
+                                  double epsilon) = nullptr;
+  GateGradients (*silu_multiply_backward)(const at::Tensor& grad,
+                                          const at::Tensor& gate,
+                                          const at::Tensor& up) = nullptr;
+  at::Tensor (*rotate_heads_backward)(const at::Tensor& grad,
+                                      const at::Tensor& cosine,
+                                      const at::Tensor& sine) = nullptr;
   void (*causal_softmax_)(at::Tensor& scores,
                           int64_t period,
                           int64_t first,

@@ -61,7 +61,8 @@ at::Tensor unpack_nibbles(const at::Tensor& bytes);
 
 // The steps of a forward pass between its products. Their sums are taken in another order than the
 // reference's, so they equal it within rounding only, and are the same for any number of threads.
-// The reference is what is differentiated: where a gradient is asked for, it is used.
+// Where a gradient is asked for, it goes back by the ways of backward.h; where the weight of a norm
+// wants one too, or the dtype is float16, the reference is what is differentiated.
 
 /// x ÷ √(mean of x² over the last dimension + epsilon), in float32, rounded to x's dtype, times
 /// weight. input [..., columns], weight [columns], of one dtype. Source: arXiv:1910.07467.

@@ -54,6 +54,9 @@ const KernelTable& cpu_kernels() {
       .rms_norm = cpu::rms_norm,
       .silu_multiply = cpu::silu_multiply,
       .rotate_heads = cpu::rotate_heads,
+      .rms_norm_backward = cpu::rms_norm_backward,
+      .silu_multiply_backward = cpu::silu_multiply_backward,
+      .rotate_heads_backward = cpu::rotate_heads_backward,
       .causal_softmax_ = cpu::causal_softmax_,
   };
   return kTable;

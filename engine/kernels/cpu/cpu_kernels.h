@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/kernels/backward.h"
 #include "engine/kernels/kernels.h"
 
 namespace oneshot::kernels::cpu {
@@ -24,6 +25,16 @@ at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double ep
 at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up);
 void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale);
 at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
+at::Tensor rms_norm_backward(const at::Tensor& grad,
+                             const at::Tensor& input,
+                             const at::Tensor& weight,
+                             double epsilon);
+GateGradients silu_multiply_backward(const at::Tensor& grad,
+                                     const at::Tensor& gate,
+                                     const at::Tensor& up);
+at::Tensor rotate_heads_backward(const at::Tensor& grad,
+                                 const at::Tensor& cosine,
+                                 const at::Tensor& sine);
 
 /// How the floating-point numbers of a tensor are stored.
 enum class Storage { BFloat16, Float16, Float32 };
@@ -59,9 +70,12 @@ struct PackJob {
   size_t rows, columns, bytes_per_row;
 };
 
-/// What the steps of a forward pass read and write. Strides are in elements.
+/// What the steps of a forward pass read and write, and the ways back through them: there, `grad`
+/// is the gradient of what the step gave, and the result that of what it took. Strides are in
+/// elements.
 struct NormJob {
   const void *input, *weight;  // [rows, columns], [columns]
+  const void* grad;            // [rows, columns], on the way back
   void* result;
   Storage storage;
   size_t rows, columns;
@@ -69,17 +83,21 @@ struct NormJob {
 };
 struct GateJob {
   const void *gate, *up;  // [rows, columns]
-  void* result;           // the same, contiguous
+  const void* grad;       // the same, contiguous, on the way back
+  void* result;           // the same, contiguous; on the way back that of the gate
+  void* up_result;        // the same, on the way back
   Storage storage;
   size_t rows, columns, gate_stride, up_stride;
 };
 struct RotateJob {
   const void* input;          // [batches, tokens, heads, head_dim]
   const void *cosine, *sine;  // [tokens, rotated]
-  void* result;               // [batches, heads, tokens, head_dim], contiguous
+  void* result;               // as the input, in an order of its own
   Storage storage;
   size_t batches, tokens, heads, head_dim, rotated;
-  size_t batch_stride, token_stride, head_stride;
+  struct Strides {
+    size_t batch, token, head;
+  } input_strides, result_strides;
 };
 
 struct SoftmaxJob {

@@ -160,6 +160,34 @@ at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at:
                             : at::cat({rotated, heads.narrow(-1, dims, x.size(-1) - dims)}, -1);
 }
 
+at::Tensor rms_norm_backward(const at::Tensor& grad,
+                             const at::Tensor& input,
+                             const at::Tensor& weight,
+                             double epsilon) {
+  const at::Tensor x = input.to(at::kFloat);
+  const at::Tensor scaled = grad.to(at::kFloat) * weight.to(at::kFloat);
+  const at::Tensor square = x.square().mean(-1, true) + epsilon;
+  const at::Tensor rest = scaled - x * ((scaled * x).mean(-1, true) / square);
+  return (at::rsqrt(square) * rest).to(input.scalar_type());
+}
+
+GateGradients silu_multiply_backward(const at::Tensor& grad,
+                                     const at::Tensor& gate,
+                                     const at::Tensor& up) {
+  return {at::silu_backward(grad * up, gate), grad * at::silu(gate)};
+}
+
+at::Tensor rotate_heads_backward(const at::Tensor& grad,
+                                 const at::Tensor& cosine,
+                                 const at::Tensor& sine) {
+  const int64_t dims = cosine.size(-1);
+  const at::Tensor part = grad.narrow(-1, 0, dims);
+  const std::vector<at::Tensor> halves = (part * sine.unsqueeze(1)).chunk(2, -1);
+  const at::Tensor back = part * cosine.unsqueeze(1) + at::cat({halves[1], -halves[0]}, -1);
+  const at::Tensor all = at::cat({back, grad.narrow(-1, dims, grad.size(-1) - dims)}, -1);
+  return all.transpose(1, 2).contiguous();
+}
+
 void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale) {
   const int64_t columns = scores.size(-1);
   const at::Tensor rows = scores.view({-1, period, columns});
@@ -182,6 +210,9 @@ constexpr KernelTable kReference = {
     .rms_norm = rms_norm,
     .silu_multiply = silu_multiply,
     .rotate_heads = rotate_heads,
+    .rms_norm_backward = rms_norm_backward,
+    .silu_multiply_backward = silu_multiply_backward,
+    .rotate_heads_backward = rotate_heads_backward,
     .causal_softmax_ = causal_softmax_,
 };
 

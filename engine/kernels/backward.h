@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "engine/kernels/kernels.h"
+
 namespace oneshot::kernels {
 
 /// Of rms_norm's input; its weight is a constant here. All of one dtype, grad and input contiguous.
@@ -25,5 +27,13 @@ GateGradients silu_multiply_backward(const at::Tensor& grad,
 at::Tensor rotate_heads_backward(const at::Tensor& grad,
                                  const at::Tensor& cosine,
                                  const at::Tensor& sine);
+
+/// Of causal_softmax_'s scores, in place, from these scores themselves: they become the
+/// probabilities, and grad, the gradient of the probabilities, that of the scores. Both of one
+/// dtype and shape, contiguous; log_sums as causal_softmax_ gave them.
+void causal_softmax_backward_(at::Tensor& scores,
+                              at::Tensor& grad,
+                              const CausalRows& rows,
+                              const at::Tensor& log_sums);
 
 }  // namespace oneshot::kernels

@@ -43,6 +43,14 @@ void check(bool right, const char* kernel, const at::Tensor& a, const at::Tensor
   }
 }
 
+void check_causal(const char* kernel, const at::Tensor& scores, const CausalRows& rows) {
+  const int64_t columns = scores.size(-1);
+  const bool fits = scores.is_contiguous() && rows.period > 0 && rows.first >= 0 &&
+                    rows.first + rows.period <= columns &&
+                    (scores.numel() / columns) % rows.period == 0;
+  check(fits, kernel, scores, scores);
+}
+
 /// Steps that a device computes, with their ways back. They keep what they were given, and nothing
 /// that they computed.
 class NormFunction : public Function<NormFunction> {
@@ -154,13 +162,23 @@ at::Tensor rotate_heads_backward(const at::Tensor& grad,
       rows, cosine, sine);
 }
 
-void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale) {
-  const int64_t columns = scores.size(-1);
-  const bool fits = scores.is_contiguous() && period > 0 && first >= 0 &&
-                    first + period <= columns && (scores.numel() / columns) % period == 0;
-  check(fits, "causal_softmax_", scores, scores);
+void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
+  check_causal("causal_softmax_", scores, rows);
   const bool plain = is_plain({scores}) && !is_tracked({scores});
-  pick(plain, &KernelTable::causal_softmax_)(scores, period, first, scale);
+  pick(plain, &KernelTable::causal_softmax_)(scores, rows, log_sums);
+}
+
+void causal_softmax_backward_(at::Tensor& scores,
+                              at::Tensor& grad,
+                              const CausalRows& rows,
+                              const at::Tensor& log_sums) {
+  check_causal("causal_softmax_backward_", scores, rows);
+  const bool fits = grad.is_contiguous() && grad.sizes() == scores.sizes() &&
+                    log_sums.is_contiguous() &&
+                    log_sums.numel() * scores.size(-1) == scores.numel();
+  check(fits, "causal_softmax_backward_", grad, scores);
+  pick(is_plain({scores, grad}), &KernelTable::causal_softmax_backward_)(
+      scores, grad, rows, log_sums);
 }
 
 }  // namespace oneshot::kernels

@@ -45,9 +45,12 @@ struct KernelTable {
                                       const at::Tensor& cosine,
                                       const at::Tensor& sine) = nullptr;
   void (*causal_softmax_)(at::Tensor& scores,
-                          int64_t period,
-                          int64_t first,
-                          double scale) = nullptr;
+                          const CausalRows& rows,
+                          const at::Tensor& log_sums) = nullptr;
+  void (*causal_softmax_backward_)(at::Tensor& scores,
+                                   at::Tensor& grad,
+                                   const CausalRows& rows,
+                                   const at::Tensor& log_sums) = nullptr;
 };
 
 /// Plain ATen, every entry filled, any device. The definition of right.

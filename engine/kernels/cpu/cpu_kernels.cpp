@@ -58,6 +58,7 @@ const KernelTable& cpu_kernels() {
       .silu_multiply_backward = cpu::silu_multiply_backward,
       .rotate_heads_backward = cpu::rotate_heads_backward,
       .causal_softmax_ = cpu::causal_softmax_,
+      .causal_softmax_backward_ = cpu::causal_softmax_backward_,
   };
   return kTable;
 }

@@ -23,7 +23,7 @@ at::Tensor pack_int(const at::Tensor& codes, int bits);
 at::Tensor pack_nibbles(const at::Tensor& codes);
 at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double epsilon);
 at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up);
-void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale);
+void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums);
 at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
 at::Tensor rms_norm_backward(const at::Tensor& grad,
                              const at::Tensor& input,
@@ -35,6 +35,10 @@ GateGradients silu_multiply_backward(const at::Tensor& grad,
 at::Tensor rotate_heads_backward(const at::Tensor& grad,
                                  const at::Tensor& cosine,
                                  const at::Tensor& sine);
+void causal_softmax_backward_(at::Tensor& scores,
+                              at::Tensor& grad,
+                              const CausalRows& rows,
+                              const at::Tensor& log_sums);
 
 /// How the floating-point numbers of a tensor are stored.
 enum class Storage { BFloat16, Float16, Float32 };
@@ -101,7 +105,9 @@ struct RotateJob {
 };
 
 struct SoftmaxJob {
-  void* scores;  // [rows, columns]
+  void* scores;     // [rows, columns]
+  void* grad;       // the same, on the way back
+  float* log_sums;  // [rows], written on the way forward unless null, read on the way back
   Storage storage;
   size_t rows, columns, period, first;
   float scale;

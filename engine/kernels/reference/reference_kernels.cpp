@@ -188,12 +188,33 @@ at::Tensor rotate_heads_backward(const at::Tensor& grad,
   return all.transpose(1, 2).contiguous();
 }
 
-void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale) {
+/// The scores as [..., period, columns], in float32 and times the scale, −∞ where a row may not
+/// see.
+at::Tensor seen_scores(const at::Tensor& scores, const CausalRows& rows) {
   const int64_t columns = scores.size(-1);
-  const at::Tensor rows = scores.view({-1, period, columns});
-  const at::Tensor hidden = at::ones({period, columns}, at::kBool).triu(first + 1);
-  const at::Tensor scaled = (rows.to(at::kFloat) * scale).masked_fill(hidden, -INFINITY);
-  rows.copy_(at::softmax(scaled, -1));
+  const at::Tensor hidden = at::ones({rows.period, columns}, at::kBool).triu(rows.first + 1);
+  const at::Tensor scaled = scores.view({-1, rows.period, columns}).to(at::kFloat) * rows.scale;
+  return scaled.masked_fill(hidden, -INFINITY);
+}
+
+void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
+  const at::Tensor seen = seen_scores(scores, rows);
+  if (log_sums.defined()) {
+    log_sums.view({-1, rows.period}).copy_(at::logsumexp(seen, -1));
+  }
+  scores.view(seen.sizes()).copy_(at::softmax(seen, -1));
+}
+
+void causal_softmax_backward_(at::Tensor& scores,
+                              at::Tensor& grad,
+                              const CausalRows& rows,
+                              const at::Tensor& log_sums) {
+  const at::Tensor seen = seen_scores(scores, rows);
+  const at::Tensor probabilities = (seen - log_sums.view({-1, rows.period, 1})).exp();
+  const at::Tensor given = grad.view(seen.sizes()).to(at::kFloat);
+  const at::Tensor dot = (probabilities * given).sum(-1, true);
+  grad.view(seen.sizes()).copy_(probabilities * (given - dot) * rows.scale);
+  scores.view(seen.sizes()).copy_(probabilities);
 }
 
 constexpr KernelTable kReference = {
@@ -214,6 +235,7 @@ constexpr KernelTable kReference = {
     .silu_multiply_backward = silu_multiply_backward,
     .rotate_heads_backward = rotate_heads_backward,
     .causal_softmax_ = causal_softmax_,
+    .causal_softmax_backward_ = causal_softmax_backward_,
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "engine/kernels/backward.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/tuning.h"
 
@@ -34,10 +35,23 @@ struct KernelTable {
   at::Tensor (*rotate_heads)(const at::Tensor& x,
                              const at::Tensor& cosine,
                              const at::Tensor& sine) = nullptr;
+  at::Tensor (*rms_norm_backward)(const at::Tensor& grad,
+                                  const at::Tensor& input,
+                                  const at::Tensor& weight,
+                                  double epsilon) = nullptr;
+  GateGradients (*silu_multiply_backward)(const at::Tensor& grad,
+                                          const at::Tensor& gate,
+                                          const at::Tensor& up) = nullptr;
+  at::Tensor (*rotate_heads_backward)(const at::Tensor& grad,
+                                      const at::Tensor& cosine,
+                                      const at::Tensor& sine) = nullptr;
   void (*causal_softmax_)(at::Tensor& scores,
-                          int64_t period,
-                          int64_t first,
-                          double scale) = nullptr;
+                          const CausalRows& rows,
+                          const at::Tensor& log_sums) = nullptr;
+  void (*causal_softmax_backward_)(at::Tensor& scores,
+                                   at::Tensor& grad,
+                                   const CausalRows& rows,
+                                   const at::Tensor& log_sums) = nullptr;
   // Of tuning: the scheme's group_size is 1 … columns.
   void (*round_tuned)(const TunedScheme& scheme,
                       const TunedWeight& weight,

@@ -61,7 +61,8 @@ at::Tensor unpack_nibbles(const at::Tensor& bytes);
 
 // The steps of a forward pass between its products. Their sums are taken in another order than the
 // reference's, so they equal it within rounding only, and are the same for any number of threads.
-// The reference is what is differentiated: where a gradient is asked for, it is used.
+// Where a gradient is asked for, it goes back by the ways of backward.h; where the weight of a norm
+// wants one too, or the dtype is float16, the reference is what is differentiated.
 
 /// x ÷ √(mean of x² over the last dimension + epsilon), in float32, rounded to x's dtype, times
 /// weight. input [..., columns], weight [columns], of one dtype. Source: arXiv:1910.07467.
@@ -75,9 +76,16 @@ at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up);
 /// head_dim]. Source: arXiv:2104.09864, as Transformers computes it.
 at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
 
-/// The softmax of scale · scores over the last dimension, in float32, in place: a row whose number
-/// is r among `period` consecutive ones sees the first first + r + 1 columns; the others become 0.
-/// scores [..., rows, columns], contiguous, its rows a multiple of the period; no gradient.
-void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale);
+/// What the rows of a softmax see: the one whose number is r among `period` consecutive ones the
+/// first first + r + 1 columns, each score times `scale`.
+struct CausalRows {
+  int64_t period, first;
+  double scale;
+};
+/// The softmax of scale · scores over the last dimension, in float32, in place; columns that a row
+/// does not see become 0. scores [..., rows, columns], contiguous, its rows a multiple of the
+/// period; no gradient. log_sums, float32, one a row, where it is defined, gets the logarithm of
+/// the sum of each row's exponentials, for the way back.
+void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums = {});
 
 }  // namespace oneshot::kernels

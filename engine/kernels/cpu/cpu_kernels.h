@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/kernels/backward.h"
 #include "engine/kernels/kernels.h"
 
 namespace oneshot::kernels::cpu {
@@ -22,8 +23,22 @@ at::Tensor pack_int(const at::Tensor& codes, int bits);
 at::Tensor pack_nibbles(const at::Tensor& codes);
 at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double epsilon);
 at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up);
-void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale);
+void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums);
 at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
+at::Tensor rms_norm_backward(const at::Tensor& grad,
+                             const at::Tensor& input,
+                             const at::Tensor& weight,
+                             double epsilon);
+GateGradients silu_multiply_backward(const at::Tensor& grad,
+                                     const at::Tensor& gate,
+                                     const at::Tensor& up);
+at::Tensor rotate_heads_backward(const at::Tensor& grad,
+                                 const at::Tensor& cosine,
+                                 const at::Tensor& sine);
+void causal_softmax_backward_(at::Tensor& scores,
+                              at::Tensor& grad,
+                              const CausalRows& rows,
+                              const at::Tensor& log_sums);
 
 /// How the floating-point numbers of a tensor are stored.
 enum class Storage { BFloat16, Float16, Float32 };
@@ -59,9 +74,12 @@ struct PackJob {
   size_t rows, columns, bytes_per_row;
 };
 
-/// What the steps of a forward pass read and write. Strides are in elements.
+/// What the steps of a forward pass read and write, and the ways back through them: there, `grad`
+/// is the gradient of what the step gave, and the result that of what it took. Strides are in
+/// elements.
 struct NormJob {
   const void *input, *weight;  // [rows, columns], [columns]
+  const void* grad;            // [rows, columns], on the way back
   void* result;
   Storage storage;
   size_t rows, columns;
@@ -69,21 +87,27 @@ struct NormJob {
 };
 struct GateJob {
   const void *gate, *up;  // [rows, columns]
-  void* result;           // the same, contiguous
+  const void* grad;       // the same, contiguous, on the way back
+  void* result;           // the same, contiguous; on the way back that of the gate
+  void* up_result;        // the same, on the way back
   Storage storage;
   size_t rows, columns, gate_stride, up_stride;
 };
 struct RotateJob {
   const void* input;          // [batches, tokens, heads, head_dim]
   const void *cosine, *sine;  // [tokens, rotated]
-  void* result;               // [batches, heads, tokens, head_dim], contiguous
+  void* result;               // as the input, in an order of its own
   Storage storage;
   size_t batches, tokens, heads, head_dim, rotated;
-  size_t batch_stride, token_stride, head_stride;
+  struct Strides {
+    size_t batch, token, head;
+  } input_strides, result_strides;
 };
 
 struct SoftmaxJob {
-  void* scores;  // [rows, columns]
+  void* scores;     // [rows, columns]
+  void* grad;       // the same, on the way back
+  float* log_sums;  // [rows], written on the way forward unless null, read on the way back
   Storage storage;
   size_t rows, columns, period, first;
   float scale;

@@ -93,6 +93,28 @@ struct Float32 {
   }
 };
 
+// 1 ÷ (1 + exp(−x)).
+template <class D>
+HWY_INLINE hn::Vec<D> sigmoid(D df, hn::Vec<D> x) {
+  const auto one = hn::Set(df, 1.0f);
+  const auto most = hn::Set(df, 88.0f);  // beyond it the exponential is not defined
+  return hn::Div(one, hn::Add(one, hn::Exp(df, hn::Min(hn::Neg(x), most))));
+}
+
+// Columns that do not divide by a whole vector go by smaller ones.
+template <class Row>
+HWY_INLINE void by_lanes(size_t columns, const Row& row) {
+  const hn::ScalableTag<float> full;
+  const hn::CappedTag<float, 8> eight;
+  if (columns % hn::Lanes(full) == 0) {
+    row(full);
+  } else if (columns % hn::Lanes(eight) == 0) {
+    row(eight);
+  } else {
+    row(hn::CappedTag<float, 1>());
+  }
+}
+
 }  // namespace oneshot::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -50,45 +50,10 @@ HWY_INLINE void gate_row(D df, const GateJob& job, size_t row) {
   const auto* gate = static_cast<const Bits*>(job.gate) + row * job.gate_stride;
   const auto* up = static_cast<const Bits*>(job.up) + row * job.up_stride;
   auto* result = static_cast<Bits*>(job.result) + row * job.columns;
-  const auto one = hn::Set(df, 1.0f);
-  const auto most = hn::Set(df, 88.0f);  // beyond it the exponential is not defined
   for (size_t i = 0; i < job.columns; i += hn::Lanes(df)) {
     const auto x = Number::load(df, gate + i);
-    const auto silu = hn::Div(x, hn::Add(one, hn::Exp(df, hn::Min(hn::Neg(x), most))));
+    const auto silu = hn::Mul(x, sigmoid(df, x));
     Number::store(df, hn::Mul(Number::round(df, silu), Number::load(df, up + i)), result + i);
-  }
-}
-
-template <class Number, class D>
-HWY_INLINE void rotate_row(D df, const RotateJob& job, const void* from, void* to, size_t token) {
-  using Bits = typename Number::Bits;
-  const auto* x = static_cast<const Bits*>(from);
-  auto* result = static_cast<Bits*>(to);
-  const size_t half = job.rotated / 2;
-  const auto* cosine = static_cast<const Bits*>(job.cosine) + token * job.rotated;
-  const auto* sine = static_cast<const Bits*>(job.sine) + token * job.rotated;
-  const auto product = [&](const Bits* a, const Bits* b) HWY_ATTR {
-    return Number::round(df, hn::Mul(Number::load(df, a), Number::load(df, b)));
-  };
-  for (size_t i = 0; i < half; i += hn::Lanes(df)) {
-    const size_t j = i + half;
-    Number::store(df, hn::Sub(product(x + i, cosine + i), product(x + j, sine + i)), result + i);
-    Number::store(df, hn::Add(product(x + j, cosine + j), product(x + i, sine + j)), result + j);
-  }
-  std::copy(x + job.rotated, x + job.head_dim, result + job.rotated);
-}
-
-// Columns that do not divide by a whole vector go by smaller ones.
-template <class Row>
-HWY_INLINE void by_lanes(size_t columns, const Row& row) {
-  const hn::ScalableTag<float> full;
-  const hn::CappedTag<float, 8> eight;
-  if (columns % hn::Lanes(full) == 0) {
-    row(full);
-  } else if (columns % hn::Lanes(eight) == 0) {
-    row(eight);
-  } else {
-    row(hn::CappedTag<float, 1>());
   }
 }
 
@@ -110,33 +75,12 @@ HWY_INLINE void gate_rows(const GateJob& job) {
   });
 }
 
-template <class Number>
-HWY_INLINE void rotate_rows(const RotateJob& job) {
-  using Bits = typename Number::Bits;
-  by_lanes(job.rotated / 2, [&](auto df) HWY_ATTR {
-    auto* to = static_cast<Bits*>(job.result);
-    for (size_t batch = 0; batch < job.batches; ++batch) {
-      for (size_t head = 0; head < job.heads; ++head) {
-        for (size_t token = 0; token < job.tokens; ++token, to += job.head_dim) {
-          const auto* from = static_cast<const Bits*>(job.input) + batch * job.batch_stride +
-                             head * job.head_stride + token * job.token_stride;
-          rotate_row<Number>(df, job, from, to, token);
-        }
-      }
-    }
-  });
-}
-
 void norm(const NormJob& job) {
   job.storage == Storage::Float32 ? norm_rows<Float32>(job) : norm_rows<BFloat16>(job);
 }
 
 void gate(const GateJob& job) {
   job.storage == Storage::Float32 ? gate_rows<Float32>(job) : gate_rows<BFloat16>(job);
-}
-
-void rotate(const RotateJob& job) {
-  job.storage == Storage::Float32 ? rotate_rows<Float32>(job) : rotate_rows<BFloat16>(job);
 }
 
 }  // namespace oneshot::kernels::cpu::HWY_NAMESPACE
@@ -148,7 +92,6 @@ HWY_AFTER_NAMESPACE();
 namespace oneshot::kernels::cpu {
 HWY_EXPORT(norm);
 HWY_EXPORT(gate);
-HWY_EXPORT(rotate);
 
 at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double epsilon) {
   const at::Tensor result = at::empty(input.sizes(), input.options());
@@ -156,6 +99,7 @@ at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double ep
   HWY_DYNAMIC_DISPATCH(norm)
   ({.input = input.const_data_ptr(),
     .weight = weight.const_data_ptr(),
+    .grad = nullptr,
     .result = result.mutable_data_ptr(),
     .storage = storage_of(input),
     .rows = static_cast<size_t>(input.numel()) / columns,
@@ -171,33 +115,14 @@ at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up) {
   HWY_DYNAMIC_DISPATCH(gate)
   ({.gate = gate_rows.const_data_ptr(),
     .up = up_rows.const_data_ptr(),
+    .grad = nullptr,
     .result = result.mutable_data_ptr(),
+    .up_result = nullptr,
     .storage = storage_of(gate),
     .rows = static_cast<size_t>(gate_rows.size(0)),
     .columns = static_cast<size_t>(gate_rows.size(1)),
     .gate_stride = static_cast<size_t>(gate_rows.stride(0)),
     .up_stride = static_cast<size_t>(up_rows.stride(0))});
-  return result;
-}
-
-at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine) {
-  const auto size = [&](int64_t dim) { return static_cast<size_t>(x.size(dim)); };
-  const auto stride = [&](int64_t dim) { return static_cast<size_t>(x.stride(dim)); };
-  const at::Tensor result = at::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.options());
-  HWY_DYNAMIC_DISPATCH(rotate)
-  ({.input = x.const_data_ptr(),
-    .cosine = cosine.const_data_ptr(),
-    .sine = sine.const_data_ptr(),
-    .result = result.mutable_data_ptr(),
-    .storage = storage_of(x),
-    .batches = size(0),
-    .tokens = size(1),
-    .heads = size(2),
-    .head_dim = size(3),
-    .rotated = static_cast<size_t>(cosine.size(-1)),
-    .batch_stride = stride(0),
-    .token_stride = stride(1),
-    .head_stride = stride(2)});
   return result;
 }
 

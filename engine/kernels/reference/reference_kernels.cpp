@@ -161,12 +161,61 @@ at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at:
                             : at::cat({rotated, heads.narrow(-1, dims, x.size(-1) - dims)}, -1);
 }
 
-void causal_softmax_(at::Tensor& scores, int64_t period, int64_t first, double scale) {
+at::Tensor rms_norm_backward(const at::Tensor& grad,
+                             const at::Tensor& input,
+                             const at::Tensor& weight,
+                             double epsilon) {
+  const at::Tensor x = input.to(at::kFloat);
+  const at::Tensor scaled = grad.to(at::kFloat) * weight.to(at::kFloat);
+  const at::Tensor square = x.square().mean(-1, true) + epsilon;
+  const at::Tensor rest = scaled - x * ((scaled * x).mean(-1, true) / square);
+  return (at::rsqrt(square) * rest).to(input.scalar_type());
+}
+
+GateGradients silu_multiply_backward(const at::Tensor& grad,
+                                     const at::Tensor& gate,
+                                     const at::Tensor& up) {
+  return {at::silu_backward(grad * up, gate), grad * at::silu(gate)};
+}
+
+at::Tensor rotate_heads_backward(const at::Tensor& grad,
+                                 const at::Tensor& cosine,
+                                 const at::Tensor& sine) {
+  const int64_t dims = cosine.size(-1);
+  const at::Tensor part = grad.narrow(-1, 0, dims);
+  const std::vector<at::Tensor> halves = (part * sine.unsqueeze(1)).chunk(2, -1);
+  const at::Tensor back = part * cosine.unsqueeze(1) + at::cat({halves[1], -halves[0]}, -1);
+  const at::Tensor all = at::cat({back, grad.narrow(-1, dims, grad.size(-1) - dims)}, -1);
+  return all.transpose(1, 2).contiguous();
+}
+
+/// The scores as [..., period, columns], in float32 and times the scale, −∞ where a row may not
+/// see.
+at::Tensor seen_scores(const at::Tensor& scores, const CausalRows& rows) {
   const int64_t columns = scores.size(-1);
-  const at::Tensor rows = scores.view({-1, period, columns});
-  const at::Tensor hidden = at::ones({period, columns}, at::kBool).triu(first + 1);
-  const at::Tensor scaled = (rows.to(at::kFloat) * scale).masked_fill(hidden, -INFINITY);
-  rows.copy_(at::softmax(scaled, -1));
+  const at::Tensor hidden = at::ones({rows.period, columns}, at::kBool).triu(rows.first + 1);
+  const at::Tensor scaled = scores.view({-1, rows.period, columns}).to(at::kFloat) * rows.scale;
+  return scaled.masked_fill(hidden, -INFINITY);
+}
+
+void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
+  const at::Tensor seen = seen_scores(scores, rows);
+  if (log_sums.defined()) {
+    log_sums.view({-1, rows.period}).copy_(at::logsumexp(seen, -1));
+  }
+  scores.view(seen.sizes()).copy_(at::softmax(seen, -1));
+}
+
+void causal_softmax_backward_(at::Tensor& scores,
+                              at::Tensor& grad,
+                              const CausalRows& rows,
+                              const at::Tensor& log_sums) {
+  const at::Tensor seen = seen_scores(scores, rows);
+  const at::Tensor probabilities = (seen - log_sums.view({-1, rows.period, 1})).exp();
+  const at::Tensor given = grad.view(seen.sizes()).to(at::kFloat);
+  const at::Tensor dot = (probabilities * given).sum(-1, true);
+  grad.view(seen.sizes()).copy_(probabilities * (given - dot) * rows.scale);
+  scores.view(seen.sizes()).copy_(probabilities);
 }
 
 constexpr KernelTable kReference = {
@@ -183,7 +232,11 @@ constexpr KernelTable kReference = {
     .rms_norm = rms_norm,
     .silu_multiply = silu_multiply,
     .rotate_heads = rotate_heads,
+    .rms_norm_backward = rms_norm_backward,
+    .silu_multiply_backward = silu_multiply_backward,
+    .rotate_heads_backward = rotate_heads_backward,
     .causal_softmax_ = causal_softmax_,
+    .causal_softmax_backward_ = causal_softmax_backward_,
     .round_tuned = reference::round_tuned,
     .sign_step = reference::sign_step,
     .search_scales = reference::search_scales,

@@ -29,6 +29,13 @@ class Format {
   /// can. Ends a sentence.
   virtual std::optional<std::string> unsupported(const PlannedModule& module) const = 0;
 
+  /// Asked while planning, of pairs of modules that can be written: why not both of them; nothing
+  /// when they can. Ends a sentence about `one`.
+  virtual std::optional<std::string> unsupported_together(const PlannedModule& /*one*/,
+                                                          const PlannedModule& /*other*/) const {
+    return std::nullopt;
+  }
+
   /// The tensors that take the place of the module's weight: full names, dtypes, shapes.
   virtual std::vector<TensorSpec> tensors(const PlannedModule& module) const = 0;
 

@@ -125,6 +125,28 @@ void check_weight(const PlannedModule& module) {
   }
 }
 
+[[noreturn]] void refuse_format(const Format& format,
+                                const PlannedModule& module,
+                                const std::string& reason) {
+  throw Error(ErrorCode::Unsupported,
+              module.name + ": " + format.name() + " cannot hold it: " + reason +
+                  "; `fp_layers: [" + module.name + "]` keeps it in floating point");
+}
+
+/// Each quantized module against the first.
+void check_together(const Format& format, const Plan& plan) {
+  const PlannedModule* first = nullptr;
+  for (const PlannedModule& module : plan.modules) {
+    if (!module.scheme) {
+      continue;
+    }
+    first = first == nullptr ? &module : first;
+    if (const auto reason = format.unsupported_together(module, *first)) {
+      refuse_format(format, module, *reason);
+    }
+  }
+}
+
 void check_formats(const PlanRequest& request, const Plan& plan) {
   for (const Format* format : request.formats) {
     if (!plan.caches.empty() && !format->holds_caches()) {
@@ -141,11 +163,12 @@ void check_formats(const PlanRequest& request, const Plan& plan) {
     check_weight(module);
     for (const Format* format : request.formats) {
       if (const auto reason = format->unsupported(module)) {
-        throw Error(ErrorCode::Unsupported,
-                    module.name + ": " + format->name() + " cannot hold it: " + *reason +
-                        "; `fp_layers: [" + module.name + "]` keeps it in floating point");
+        refuse_format(*format, module, *reason);
       }
     }
+  }
+  for (const Format* format : request.formats) {
+    check_together(*format, plan);
   }
 }
 

@@ -33,8 +33,11 @@ struct Slopes {
   M inside;
 };
 
-// The arithmetic of one group, its constants in registers.
+// The arithmetic of one group, its constants in registers. Only a zero point gets a gradient from
+// the elements outside.
+template <bool kHasZeroPoint>
 struct IntegerSlopes {
+  static constexpr bool kSumsOutside = kHasZeroPoint;
   V scale, low, high;
 
   HWY_INLINE IntegerSlopes(const TuneJob& job, const GroupNumbers& numbers, size_t group)
@@ -57,6 +60,7 @@ struct IntegerSlopes {
 };
 
 struct MxSlopes {
+  static constexpr bool kSumsOutside = false;
   V inverse;
 
   HWY_INLINE MxSlopes(const TuneJob& /*job*/, const GroupNumbers& numbers, size_t group)
@@ -95,7 +99,9 @@ HWY_INLINE void step_sixteen(const Group& group,
     const V step = hn::IfThenElseZero(slopes.steps, signed_rate(df, g, rate));
     hn::StoreU(hn::Sub(v, step), df, rounding + lane);
     sums.by_scale.add(df, lane, hn::Mul(g, slopes.by_scale));
-    sums.outside.add(df, lane, hn::IfThenZeroElse(slopes.inside, g));
+    if constexpr (Group::kSumsOutside) {
+      sums.outside.add(df, lane, hn::IfThenZeroElse(slopes.inside, g));
+    }
   }
 }
 
@@ -150,7 +156,9 @@ HWY_INLINE void step_elements(const StepJob& job,
                                    std::min(in.group_size, in.columns - begin),
                                    sums);
       to.by_scale[group] = sums.by_scale.total();
-      to.outside[group] = sums.outside.total();
+      if constexpr (Slopes::kSumsOutside) {
+        to.outside[group] = sums.outside.total();
+      }
     }
   }
 }
@@ -225,10 +233,16 @@ HWY_INLINE void step_rows(const StepJob& job) {
   for_each_chunk(job.tuned, [&](const Chunk& chunk, const GroupNumbers& numbers) HWY_ATTR {
     ScaleGradients gradients = {std::vector<float>(numbers.scale.size()),
                                 std::vector<float>(numbers.scale.size())};
-    if (job.tuned.codes == TunedCodes::Mx) {
-      step_elements<MxSlopes, Weight, Gradient>(job, chunk, numbers, gradients);
-    } else {
-      step_elements<IntegerSlopes, Weight, Gradient>(job, chunk, numbers, gradients);
+    switch (job.tuned.codes) {
+      case TunedCodes::Symmetric:
+        step_elements<IntegerSlopes<false>, Weight, Gradient>(job, chunk, numbers, gradients);
+        break;
+      case TunedCodes::Asymmetric:
+        step_elements<IntegerSlopes<true>, Weight, Gradient>(job, chunk, numbers, gradients);
+        break;
+      case TunedCodes::Mx:
+        step_elements<MxSlopes, Weight, Gradient>(job, chunk, numbers, gradients);
+        break;
     }
     step_factors(job, chunk, numbers, gradients);
   });

@@ -192,8 +192,7 @@ at::Tensor search_scales(const TunedScheme& scheme,
                          const at::Tensor& weight,
                          const at::Tensor& importance) {
   const Groups in = groups_of(weight, scheme.group_size);
-  const at::Tensor scale =
-      at::empty({weight.size(0), static_cast<int64_t>(in.groups())}, at::kFloat);
+  at::Tensor scale = at::empty({weight.size(0), static_cast<int64_t>(in.groups())}, at::kFloat);
   HWY_DYNAMIC_DISPATCH(search_all)
   ({.in = in,
     .bits = scheme.bits,

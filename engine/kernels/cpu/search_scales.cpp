@@ -1,5 +1,5 @@
-// The search of a starting scale: every candidate's loss for one group after the other, whose
-// numbers stay in the first cache.
+// The search of a starting scale, one group after the other: its numbers stay in the first cache,
+// and the candidates lie in the lanes.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/cpu/search_scales.cpp"
 #include <hwy/foreach_target.h>
@@ -19,10 +19,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr float kTiny = 1e-30F;  // what is smaller has no reciprocal
 
-HWY_INLINE float guarded_reciprocal(float x) {
-  return std::abs(x) < kTiny ? 0.0F : 1.0F / x;
-}
-
 // Σ of `count` numbers, a multiple of 16, that `number` gives from an index on.
 template <class Number>
 HWY_INLINE float sum_of(size_t count, const Number& number) {
@@ -36,45 +32,70 @@ HWY_INLINE float sum_of(size_t count, const Number& number) {
   return sums.total();
 }
 
-// One group as float32, filled up with zeros to a multiple of 16.
-struct SearchGroup {
-  const float *w, *importance;
-  size_t size;  // with the zeros
-};
-
-// Σ importance · (code · scale − w)² for codes w · inverse, clamped and rounded.
-HWY_INLINE float loss_of(const SearchGroup& group, float inverse, float scale, float half) {
-  const SumTag df;
-  const auto low = hn::Set(df, -half), high = hn::Set(df, half - 1);
-  const auto inverses = hn::Set(df, inverse), scales = hn::Set(df, scale);
-  return sum_of(group.size, [&](size_t i) HWY_ATTR {
-    const auto w = hn::LoadU(df, group.w + i);
-    const auto code = rounded(df, hn::Min(hn::Max(hn::Mul(w, inverses), low), high));
-    const auto error = hn::Sub(hn::Mul(code, scales), w);
-    return hn::Mul(hn::Mul(error, error), hn::LoadU(df, group.importance + i));
-  });
-}
-
-HWY_INLINE float searched_scale(const SearchGroup& group, int bits) {
-  const auto largest = std::max_element(
-      group.w, group.w + group.size, [](float a, float b) { return std::abs(a) < std::abs(b); });
-  const float of_largest = guarded_reciprocal(*largest);
-  const auto half = static_cast<float>(1 << (bits - 1));
+// The candidates: what the reciprocal of a group's largest magnitude is multiplied by, in the order
+// they are tried in, filled up with the first to whole vectors.
+HWY_INLINE std::vector<float> factors_of(int bits) {
   const SearchGrid grid = search_grid(bits);
-  const auto inverse_of = [&](int k) {
-    return of_largest * static_cast<float>(-((1 << (bits - 1)) - grid.step * k));
+  const auto factor = [&](int k) {
+    return static_cast<float>(-((1 << (bits - 1)) - grid.step * k));
   };
-  float best_scale = guarded_reciprocal(inverse_of(0));
-  float best_loss = loss_of(group, inverse_of(0), best_scale, half);
+  std::vector<float> factors = {factor(0)};
   for (int k = -grid.steps; k <= grid.steps; ++k) {
-    const float inverse = inverse_of(k), scale = guarded_reciprocal(inverse);
-    const float loss = loss_of(group, inverse, scale, half);
-    if (loss < best_loss) {  // again for k = 0: not less
-      best_loss = loss;
-      best_scale = scale;
+    if (k != 0) {
+      factors.push_back(factor(k));
     }
   }
-  return best_scale;
+  const size_t lanes = hn::Lanes(hn::ScalableTag<float>());
+  factors.resize((factors.size() + lanes - 1) / lanes * lanes, factor(0));
+  return factors;
+}
+
+// The candidates' scales and losses of one group.
+struct Candidates {
+  std::vector<float> factors, scale, loss;
+
+  explicit Candidates(int bits)
+      : factors(factors_of(bits)), scale(factors.size()), loss(factors.size()) {}
+};
+
+// One group as float32.
+struct SearchGroup {
+  const float *w, *importance;
+  size_t size;
+};
+
+// A vector of candidates at a time: Σ importance · (code · scale − w)², one element after the
+// other, for codes w · inverse scale, clamped and rounded.
+HWY_INLINE void try_candidates(const SearchGroup& group,
+                               float of_largest,
+                               float half,
+                               Candidates& candidates) {
+  const hn::ScalableTag<float> df;
+  const auto low = hn::Set(df, -half), high = hn::Set(df, half - 1);
+  for (size_t k = 0; k < candidates.factors.size(); k += hn::Lanes(df)) {
+    const auto inverse = hn::Mul(hn::LoadU(df, &candidates.factors[k]), hn::Set(df, of_largest));
+    const auto is_tiny = hn::Lt(hn::Abs(inverse), hn::Set(df, kTiny));
+    const auto scale = hn::IfThenZeroElse(is_tiny, hn::Div(hn::Set(df, 1.0F), inverse));
+    auto loss = hn::Zero(df);
+    for (size_t i = 0; i < group.size; ++i) {
+      const auto w = hn::Set(df, group.w[i]);
+      const auto code = rounded(df, hn::Min(hn::Max(hn::Mul(w, inverse), low), high));
+      const auto error = hn::Sub(hn::Mul(code, scale), w);
+      const auto weighted = hn::Mul(hn::Mul(error, error), hn::Set(df, group.importance[i]));
+      loss = hn::Add(loss, weighted);
+    }
+    hn::StoreU(scale, df, &candidates.scale[k]);
+    hn::StoreU(loss, df, &candidates.loss[k]);
+  }
+}
+
+HWY_INLINE float searched_scale(const SearchGroup& group, int bits, Candidates& candidates) {
+  const auto largest = std::max_element(
+      group.w, group.w + group.size, [](float a, float b) { return std::abs(a) < std::abs(b); });
+  const float of_largest = std::abs(*largest) < kTiny ? 0.0F : 1.0F / *largest;
+  try_candidates(group, of_largest, static_cast<float>(1 << (bits - 1)), candidates);
+  const auto best = std::min_element(candidates.loss.begin(), candidates.loss.end());
+  return candidates.scale[static_cast<size_t>(best - candidates.loss.begin())];
 }
 
 // The importance of a group's columns with its zeros filled by the mean of the others, or nothing
@@ -118,6 +139,7 @@ HWY_INLINE void search_rows(const SearchJob& job) {
   const auto* weight = static_cast<const typename Weight::Bits*>(in.weight);
   const size_t most = (in.group_size + kSums - 1) / kSums * kSums;
   std::vector<float> w(most), importance(most), of_weights(most);
+  Candidates candidates(job.bits);
   size_t group = 0;
   for (size_t begin = 0; begin < in.columns; begin += in.group_size, ++group) {
     const size_t count = std::min(in.group_size, in.columns - begin);
@@ -133,7 +155,8 @@ HWY_INLINE void search_rows(const SearchJob& job) {
         importance_of_weights(w, padded, job.bits, of_weights);
       }
       const float* counts = enough ? importance.data() : of_weights.data();
-      job.scale[row * in.groups() + group] = searched_scale({w.data(), counts, padded}, job.bits);
+      job.scale[row * in.groups() + group] =
+          searched_scale({w.data(), counts, count}, job.bits, candidates);
     }
   }
 }
@@ -169,8 +192,7 @@ at::Tensor search_scales(const TunedScheme& scheme,
                          const at::Tensor& weight,
                          const at::Tensor& importance) {
   const Groups in = groups_of(weight, scheme.group_size);
-  const at::Tensor scale =
-      at::empty({weight.size(0), static_cast<int64_t>(in.groups())}, at::kFloat);
+  at::Tensor scale = at::empty({weight.size(0), static_cast<int64_t>(in.groups())}, at::kFloat);
   HWY_DYNAMIC_DISPATCH(search_all)
   ({.in = in,
     .bits = scheme.bits,

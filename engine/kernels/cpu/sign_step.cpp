@@ -25,16 +25,18 @@ HWY_INLINE hn::Vec<D> signed_rate(D df, hn::Vec<D> gradient, hn::Vec<D> rate) {
   return hn::IfThenElseZero(hn::Gt(hn::Abs(gradient), hn::Zero(df)), signed_one);
 }
 
-// What an element gives: whether its rounding has a gradient, what the scale's gradient is summed
-// from (dvalue/dscale), and whether the clamp held it.
+// What an element gives: whether its rounding has a gradient (the clamp changed nothing), and
+// d value/d scale.
 struct Slopes {
   M steps;
   V by_scale;
-  M inside;
 };
 
-// The arithmetic of one group, its constants in registers.
+// The arithmetic of one group, its constants in registers. Only a zero point gets a gradient from
+// the elements outside.
+template <bool kHasZeroPoint>
 struct IntegerSlopes {
+  static constexpr bool kSumsOutside = kHasZeroPoint;
   V scale, low, high;
 
   HWY_INLINE IntegerSlopes(const TuneJob& job, const GroupNumbers& numbers, size_t group)
@@ -52,11 +54,12 @@ struct IntegerSlopes {
     const V integer = rounded(df, near);
     const V code = hn::Min(hn::Max(integer, low), high);
     const M inside = hn::Eq(code, integer);
-    return {inside, hn::Sub(code, hn::IfThenElseZero(inside, quotient)), inside};
+    return {inside, hn::Sub(code, hn::IfThenElseZero(inside, quotient))};
   }
 };
 
 struct MxSlopes {
+  static constexpr bool kSumsOutside = false;
   V inverse;
 
   HWY_INLINE MxSlopes(const TuneJob& /*job*/, const GroupNumbers& numbers, size_t group)
@@ -71,7 +74,7 @@ struct MxSlopes {
     const M passes = hn::And(hn::Le(magnitude, hn::Set(df, 6.0F)), hn::Ne(value, hn::Zero(df)));
     const M is_large = hn::Ge(magnitude, hn::Set(df, 1.0F));
     const V moved = hn::IfThenElse(is_large, hn::Mul(fp4, hn::Div(scaled, value)), scaled);
-    return {passes, hn::Sub(fp4, hn::IfThenElseZero(passes, moved)), passes};
+    return {passes, hn::Sub(fp4, hn::IfThenElseZero(passes, moved))};
   }
 };
 
@@ -79,23 +82,33 @@ struct GroupSums {
   SixteenSums by_scale, outside;
 };
 
+// Where a group's elements are.
+template <class Weight, class Gradient>
+struct Elements {
+  const typename Weight::Bits* weight;
+  const typename Gradient::Bits* gradient;
+  float* rounding;
+
+  HWY_INLINE Elements from(size_t i) const { return {weight + i, gradient + i, rounding + i}; }
+};
+
 // Sixteen elements of a group.
 template <class Weight, class Gradient, class Group>
 HWY_INLINE void step_sixteen(const Group& group,
                              V rate,
-                             const typename Weight::Bits* HWY_RESTRICT weight,
-                             const typename Gradient::Bits* HWY_RESTRICT gradient,
-                             float* HWY_RESTRICT rounding,
+                             const Elements<Weight, Gradient>& at,
                              GroupSums& sums) {
   const SumTag df;
   for (size_t lane = 0; lane < kSums; lane += hn::Lanes(df)) {
-    const V g = Gradient::load(df, gradient + lane);
-    const V v = hn::LoadU(df, rounding + lane);
-    const Slopes slopes = group(Weight::load(df, weight + lane), v);
+    const V g = Gradient::load(df, at.gradient + lane);
+    const V v = hn::LoadU(df, at.rounding + lane);
+    const Slopes slopes = group(Weight::load(df, at.weight + lane), v);
     const V step = hn::IfThenElseZero(slopes.steps, signed_rate(df, g, rate));
-    hn::StoreU(hn::Sub(v, step), df, rounding + lane);
+    hn::StoreU(hn::Sub(v, step), df, at.rounding + lane);
     sums.by_scale.add(df, lane, hn::Mul(g, slopes.by_scale));
-    sums.outside.add(df, lane, hn::IfThenZeroElse(slopes.inside, g));
+    if constexpr (Group::kSumsOutside) {
+      sums.outside.add(df, lane, hn::IfThenZeroElse(slopes.steps, g));
+    }
   }
 }
 
@@ -103,54 +116,52 @@ HWY_INLINE void step_sixteen(const Group& group,
 template <class Weight, class Gradient, class Group>
 HWY_INLINE void step_group(const Group& group,
                            V rate,
-                           const typename Weight::Bits* HWY_RESTRICT weight,
-                           const typename Gradient::Bits* HWY_RESTRICT gradient,
-                           float* HWY_RESTRICT rounding,
+                           const Elements<Weight, Gradient>& all,
                            size_t size,
                            GroupSums& sums) {
   size_t i = 0;
   for (; i + kSums <= size; i += kSums) {
-    step_sixteen<Weight, Gradient>(group, rate, weight + i, gradient + i, rounding + i, sums);
+    step_sixteen(group, rate, all.from(i), sums);
   }
   if (i < size) {
-    typename Weight::Bits last_weight[kSums] = {};
-    typename Gradient::Bits last_gradient[kSums] = {};
-    float last_rounding[kSums] = {};
-    std::copy(weight + i, weight + size, last_weight);
-    std::copy(gradient + i, gradient + size, last_gradient);
-    std::copy(rounding + i, rounding + size, last_rounding);
-    step_sixteen<Weight, Gradient>(group, rate, last_weight, last_gradient, last_rounding, sums);
-    std::copy(last_rounding, last_rounding + (size - i), rounding + i);
+    typename Weight::Bits weight[kSums] = {};
+    typename Gradient::Bits gradient[kSums] = {};
+    float rounding[kSums] = {};
+    std::copy(all.weight + i, all.weight + size, weight);
+    std::copy(all.gradient + i, all.gradient + size, gradient);
+    std::copy(all.rounding + i, all.rounding + size, rounding);
+    step_sixteen(group, rate, Elements<Weight, Gradient>{weight, gradient, rounding}, sums);
+    std::copy(rounding, rounding + (size - i), all.rounding + i);
   }
 }
 
-// The gradients of a chunk's scales, one number a group.
+// The numbers of a chunk's groups, and the gradients of their scales.
 struct ScaleGradients {
+  const GroupNumbers& numbers;
   std::vector<float> by_scale, outside;
 };
 
 template <class Slopes, class Weight, class Gradient>
-HWY_INLINE void step_elements(const StepJob& job,
-                              const Chunk& chunk,
-                              const GroupNumbers& numbers,
-                              ScaleGradients& to) {
+HWY_INLINE void step_elements(const StepJob& job, const Chunk& chunk, ScaleGradients& gradients) {
   const Groups& in = job.tuned.in;
+  const Elements<Weight, Gradient> all = {static_cast<const typename Weight::Bits*>(in.weight),
+                                          static_cast<const typename Gradient::Bits*>(job.gradient),
+                                          job.tuned.rounding};
   size_t group = 0;
   for (size_t row = chunk.first_row; row < chunk.first_row + chunk.rows; ++row) {
     for (size_t begin = 0; begin < in.columns; begin += in.group_size, ++group) {
-      const size_t at = row * in.columns + begin;
       // A code grows with the weight ÷ scale: a negative scale turns the step around.
-      const float rate = numbers.scale[group] < 0 ? -job.rate : job.rate;
+      const float rate = gradients.numbers.scale[group] < 0 ? -job.rate : job.rate;
       GroupSums sums;
-      step_group<Weight, Gradient>(Slopes(job.tuned, numbers, group),
-                                   hn::Set(SumTag(), rate),
-                                   static_cast<const typename Weight::Bits*>(in.weight) + at,
-                                   static_cast<const typename Gradient::Bits*>(job.gradient) + at,
-                                   job.tuned.rounding + at,
-                                   std::min(in.group_size, in.columns - begin),
-                                   sums);
-      to.by_scale[group] = sums.by_scale.total();
-      to.outside[group] = sums.outside.total();
+      step_group(Slopes(job.tuned, gradients.numbers, group),
+                 hn::Set(SumTag(), rate),
+                 all.from(row * in.columns + begin),
+                 std::min(in.group_size, in.columns - begin),
+                 sums);
+      gradients.by_scale[group] = sums.by_scale.total();
+      if constexpr (Slopes::kSumsOutside) {
+        gradients.outside[group] = sums.outside.total();
+      }
     }
   }
 }
@@ -179,12 +190,9 @@ HWY_INLINE FactorGradients<D> symmetric_factors(D df,
 }
 
 template <class D>
-HWY_INLINE FactorGradients<D> factor_gradients(D df,
-                                               const TuneJob& job,
-                                               size_t at,
-                                               const GroupNumbers& numbers,
-                                               const ScaleGradients& gradients,
-                                               size_t group) {
+HWY_INLINE FactorGradients<D> factor_gradients(
+    D df, const TuneJob& job, size_t at, const ScaleGradients& gradients, size_t group) {
+  const GroupNumbers& numbers = gradients.numbers;
   const auto is_free = hn::Ne(hn::LoadU(df, &numbers.free[group]), hn::Zero(df));
   const auto d_scale = hn::LoadU(df, &gradients.by_scale[group]);
   if (job.codes == TunedCodes::Mx) {
@@ -204,12 +212,11 @@ HWY_INLINE FactorGradients<D> factor_gradients(D df,
 
 HWY_INLINE void step_factors(const StepJob& job,
                              const Chunk& chunk,
-                             const GroupNumbers& numbers,
                              const ScaleGradients& gradients) {
   const size_t groups = job.tuned.in.groups();
   for_each_vector(chunk.rows * groups, [&](auto df, size_t i) HWY_ATTR {
     const size_t at = chunk.first_row * groups + i;
-    const auto by = factor_gradients(df, job.tuned, at, numbers, gradients, i);
+    const auto by = factor_gradients(df, job.tuned, at, gradients, i);
     const auto rate = hn::Set(df, job.factor_rate);
     const auto stepped = [&](float* factor, auto gradient, float limit) HWY_ATTR {
       const auto v = hn::Sub(hn::LoadU(df, factor + at), signed_rate(df, gradient, rate));
@@ -223,14 +230,20 @@ HWY_INLINE void step_factors(const StepJob& job,
 template <class Weight, class Gradient>
 HWY_INLINE void step_rows(const StepJob& job) {
   for_each_chunk(job.tuned, [&](const Chunk& chunk, const GroupNumbers& numbers) HWY_ATTR {
-    ScaleGradients gradients = {std::vector<float>(numbers.scale.size()),
-                                std::vector<float>(numbers.scale.size())};
-    if (job.tuned.codes == TunedCodes::Mx) {
-      step_elements<MxSlopes, Weight, Gradient>(job, chunk, numbers, gradients);
-    } else {
-      step_elements<IntegerSlopes, Weight, Gradient>(job, chunk, numbers, gradients);
+    const size_t groups = numbers.scale.size();
+    ScaleGradients gradients = {numbers, std::vector<float>(groups), std::vector<float>(groups)};
+    switch (job.tuned.codes) {
+      case TunedCodes::Symmetric:
+        step_elements<IntegerSlopes<false>, Weight, Gradient>(job, chunk, gradients);
+        break;
+      case TunedCodes::Asymmetric:
+        step_elements<IntegerSlopes<true>, Weight, Gradient>(job, chunk, gradients);
+        break;
+      case TunedCodes::Mx:
+        step_elements<MxSlopes, Weight, Gradient>(job, chunk, gradients);
+        break;
     }
-    step_factors(job, chunk, numbers, gradients);
+    step_factors(job, chunk, gradients);
   });
 }
 

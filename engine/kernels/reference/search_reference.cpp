@@ -41,34 +41,42 @@ at::Tensor filled_importance(const TunedScheme& scheme,
   return at::where(zeros > others, of_weight, filled);
 }
 
+// The candidates in the order they are tried in: what the reciprocal of the largest magnitude is
+// multiplied by.
+at::Tensor candidate_factors(int bits) {
+  const SearchGrid grid = search_grid(bits);
+  const auto factor = [&](int k) {
+    return static_cast<float>(-((1 << (bits - 1)) - grid.step * k));
+  };
+  std::vector<float> factors = {factor(0)};
+  for (int k = -grid.steps; k <= grid.steps; ++k) {
+    if (k != 0) {
+      factors.push_back(factor(k));
+    }
+  }
+  return at::tensor(factors);
+}
+
 }  // namespace
 
 at::Tensor search_scales(const TunedScheme& scheme,
                          const at::Tensor& weight,
                          const at::Tensor& importance) {
   const at::Tensor w = grouped(weight, scheme.group_size);
-  const at::Tensor factors = filled_importance(scheme, w, importance);
+  const at::Tensor counts = filled_importance(scheme, w, importance);
   const at::Tensor of_largest = guarded_reciprocal(w.gather(2, w.abs().argmax(2, true)));
   const int half = 1 << (scheme.bits - 1);
-  const auto [step, steps] = search_grid(scheme.bits);
-  at::Tensor best_scale, best_loss;
-  const auto try_candidate = [&](int k) {
-    const at::Tensor inverse = of_largest * static_cast<float>(-(half - step * k));
-    const at::Tensor code = (w * inverse).clamp(-half, half - 1).round();
-    const at::Tensor scale = guarded_reciprocal(inverse);
-    const at::Tensor error = code * scale - w;
-    const at::Tensor loss = group_sum(error * error * factors);
-    const at::Tensor better = k == 0 ? at::ones_like(loss, at::kBool) : loss < best_loss;
-    best_scale = k == 0 ? scale : at::where(better, scale, best_scale);
-    best_loss = k == 0 ? loss : at::where(better, loss, best_loss);
-  };
-  try_candidate(0);
-  for (int k = -steps; k <= steps; ++k) {
-    if (k != 0) {
-      try_candidate(k);
-    }
+  const at::Tensor inverse =
+      of_largest * candidate_factors(scheme.bits).to(w.device());  // [rows, groups, candidates]
+  const at::Tensor scale = guarded_reciprocal(inverse);
+  at::Tensor loss = at::zeros_like(scale);
+  for (int64_t i = 0; i < w.size(2); ++i) {  // in this order: the sum is part of the result
+    const at::Tensor element = w.narrow(2, i, 1);
+    const at::Tensor code = (element * inverse).clamp(-half, half - 1).round();
+    const at::Tensor error = code * scale - element;
+    loss = loss + error * error * counts.narrow(2, i, 1);
   }
-  return stored_scale(best_scale.squeeze(2)).contiguous();
+  return stored_scale(scale.gather(2, loss.argmin(2, true)).squeeze(2)).contiguous();
 }
 
 }  // namespace oneshot::kernels::reference

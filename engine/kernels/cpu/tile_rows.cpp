@@ -18,25 +18,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // At most so many lanes, so that every width that is a multiple of 16 is whole vectors.
 using Floats = hn::CappedTag<float, 16>;
-constexpr float kLog2E = 1.44269504f;
-
-// 2^x for x ≤ 0, within 2^-18 of it: far below a step of bfloat16. Below 2^-126 that, which no sum
-// of probabilities sees. The polynomial is 2^f for |f| ≤ 1/2 with the least relative error.
-template <class D>
-HWY_INLINE hn::Vec<D> power_of_two(D df, hn::Vec<D> x) {
-  const hn::Rebind<int32_t, D> di;
-  const auto to_whole = hn::Set(df, 0x1.8p23f);  // adding it rounds to a whole number
-  const auto above = hn::Max(hn::Set(df, -126.0f), x);
-  const auto sum = hn::Add(above, to_whole);
-  const auto f = hn::Sub(above, hn::Sub(sum, to_whole));
-  auto result = hn::Set(df, 0.00957005112f);
-  result = hn::MulAdd(result, f, hn::Set(df, 0.0559178624f));
-  result = hn::MulAdd(result, f, hn::Set(df, 0.240247458f));
-  result = hn::MulAdd(result, f, hn::Set(df, 0.693121815f));
-  result = hn::MulAdd(result, f, hn::Set(df, 0.999999261f));
-  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, sum));
-  return hn::BitCast(df, hn::Add(hn::BitCast(di, result), exponent));
-}
 
 // The columns from `begin` on that a row with `seen` columns does not see, up to whole vectors, are
 // computed as if it saw them; this takes them away.

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/kernels/backward.h"
+#include "engine/kernels/tile_attention.h"
 
 namespace oneshot {
 namespace {
@@ -61,10 +62,10 @@ at::Tensor sums_of(const at::Tensor& log_sums, const Range& range, const at::Ten
 }
 
 /// log_sums: undefined, or float32 [B · heads · T], what the way back needs.
-at::Tensor attend_forward(const at::Tensor& query,
-                          const at::Tensor& key,
-                          const at::Tensor& value,
-                          const at::Tensor& log_sums) {
+at::Tensor attend_by_ranges(const at::Tensor& query,
+                            const at::Tensor& key,
+                            const at::Tensor& value,
+                            const at::Tensor& log_sums) {
   const at::Tensor keys = joined(key), values = joined(value);
   at::Tensor result =
       at::empty({query.size(0), query.size(2), query.size(1), query.size(3)}, query.options())
@@ -79,11 +80,10 @@ at::Tensor attend_forward(const at::Tensor& query,
   return result;
 }
 
-/// What the gradient of attention's result gives for query, key and value.
-variable_list attend_backward(const at::Tensor& grad,
-                              const variable_list& inputs,
-                              const at::Tensor& log_sums) {
-  const at::Tensor &query = inputs[0], &key = inputs[1], &value = inputs[2];
+/// What the gradient of attention's result gives for query, key and value. saved: these three and
+/// their log_sums. The sums over ranges are rounded as often as there are ranges.
+variable_list backward_by_ranges(const at::Tensor& grad, const variable_list& saved) {
+  const at::Tensor &query = saved[0], &key = saved[1], &value = saved[2], &log_sums = saved[3];
   const at::Tensor keys = joined(key), values = joined(value);
   const at::Tensor to_query = at::empty(query.sizes(), query.options());
   const at::Tensor to_keys = at::zeros(keys.sizes(), keys.options());
@@ -103,6 +103,15 @@ variable_list attend_backward(const at::Tensor& grad,
   return {to_query, to_keys.view(key.sizes()), to_values.view(value.sizes())};
 }
 
+at::Tensor attend(const at::Tensor& query,
+                  const at::Tensor& key,
+                  const at::Tensor& value,
+                  const at::Tensor& log_sums) {
+  return kernels::fits_tile_attention(query, key)
+             ? kernels::tile_attention(query, key, value, log_sums)
+             : attend_by_ranges(query, key, value, log_sums);
+}
+
 /// Keeps its inputs and a number a row, not the probabilities.
 class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
  public:
@@ -110,15 +119,19 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                             const at::Tensor& query,
                             const at::Tensor& key,
                             const at::Tensor& value) {
-    const at::Tensor log_sums =
-        at::empty({query.size(0) * query.size(1) * query.size(2)}, at::kFloat);
+    const at::Tensor log_sums = at::empty({query.numel() / query.size(3)}, at::kFloat);
     context->save_for_backward({query, key, value, log_sums});
-    return attend_forward(query, key, value, log_sums);
+    return attend(query, key, value, log_sums);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
-    variable_list saved = context->get_saved_variables();
-    return attend_backward(grads[0], saved, saved[3]);
+    const variable_list saved = context->get_saved_variables();
+    if (kernels::fits_tile_attention(saved[0], saved[1])) {
+      const kernels::AttentionGradients result =
+          kernels::tile_attention_backward(grads[0], saved[0], saved[1], saved[2], saved[3]);
+      return {result.query, result.key, result.value};
+    }
+    return backward_by_ranges(grads[0], saved);
   }
 };
 
@@ -129,8 +142,7 @@ at::Tensor causal_attention(const at::Tensor& query,
                             const at::Tensor& value) {
   const bool tracked = at::GradMode::is_enabled() &&
                        (query.requires_grad() || key.requires_grad() || value.requires_grad());
-  return tracked ? AttentionFunction::apply(query, key, value)
-                 : attend_forward(query, key, value, {});
+  return tracked ? AttentionFunction::apply(query, key, value) : attend(query, key, value, {});
 }
 
 }  // namespace oneshot

@@ -62,7 +62,7 @@ HWY_INLINE void gate_back_row(D df, const GateJob& job, size_t row) {
   for (size_t i = 0; i < job.columns; i += hn::Lanes(df)) {
     const auto g = Number::load(df, gate + i);
     const auto given = Number::load(df, grad + i);
-    const auto s = sigmoid(df, g);
+    const auto s = sigmoid<Number>(df, g);
     const auto silu = hn::Mul(g, s);
     const auto slope = hn::MulAdd(silu, hn::Sub(hn::Set(df, 1.0f), s), s);
     const auto to_gate = hn::Mul(hn::Mul(given, Number::load(df, up + i)), slope);

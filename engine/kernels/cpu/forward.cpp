@@ -52,7 +52,7 @@ HWY_INLINE void gate_row(D df, const GateJob& job, size_t row) {
   auto* result = static_cast<Bits*>(job.result) + row * job.columns;
   for (size_t i = 0; i < job.columns; i += hn::Lanes(df)) {
     const auto x = Number::load(df, gate + i);
-    const auto silu = hn::Mul(x, sigmoid(df, x));
+    const auto silu = hn::Mul(x, sigmoid<Number>(df, x));
     Number::store(df, hn::Mul(Number::round(df, silu), Number::load(df, up + i)), result + i);
   }
 }

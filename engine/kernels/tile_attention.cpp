@@ -1,0 +1,285 @@
+#include "engine/kernels/tile_attention.h"
+
+#include <ATen/ATen.h>
+#include <ATen/native/CPUBlas.h>
+
+#include <cmath>
+
+#include "engine/kernels/cpu/tile_rows.h"
+
+namespace oneshot::kernels {
+namespace {
+
+namespace blas = at::native::cpublas;
+
+// Queries at a time: their scores stay in the caches, and few of them are of keys that none of them
+// may see.
+constexpr int64_t kQueries = 64;
+// Behind each row of scores: rows that are 4096 bytes apart would fall on each other in the cache.
+constexpr int64_t kPadding = 16;
+
+/// The lengths that everything here is made of.
+struct Sizes {
+  explicit Sizes(const at::Tensor& query, const at::Tensor& key)
+      : batches(query.size(0)),
+        heads(query.size(1)),
+        shared(query.size(1) / key.size(1)),
+        tokens(query.size(2)),
+        head_dim(query.size(3)),
+        stride(query.size(2) + kPadding),
+        scale(static_cast<float>(1 / std::sqrt(static_cast<double>(query.size(3))))) {}
+
+  /// What a block of queries from `begin` on sees.
+  cpu::TileRows tile(int64_t begin) const {
+    return {.rows = static_cast<size_t>(kQueries),
+            .columns = static_cast<size_t>(begin + kQueries),
+            .stride = static_cast<size_t>(stride),
+            .first = static_cast<size_t>(begin),
+            .scale = scale};
+  }
+
+  int64_t batches, heads, shared, tokens, head_dim, stride;
+  float scale;
+};
+
+c10::BFloat16* numbers(const at::Tensor& tensor) {
+  return tensor.data_ptr<c10::BFloat16>();
+}
+uint16_t* bits(c10::BFloat16* p) {
+  return reinterpret_cast<uint16_t*>(p);
+}
+uint32_t* words(const at::Tensor& tensor) {
+  return reinterpret_cast<uint32_t*>(tensor.data_ptr<int32_t>());
+}
+const c10::BFloat16* factor_of(const at::Tensor& pairs, int64_t at) {
+  return reinterpret_cast<const c10::BFloat16*>(pairs.data_ptr<int32_t>() + at);
+}
+
+/// Tiles read their right factor as pairs: two rows in each word. Of transposed rows, these are the
+/// words of the rows. heads [B, heads, T, head_dim] → int32 [B · heads, head_dim / 2, T].
+at::Tensor transposed_pairs(const at::Tensor& heads) {
+  return heads.contiguous().view(at::kInt).flatten(0, 1).transpose(1, 2).contiguous();
+}
+
+/// heads [B, heads, T, head_dim], contiguous → int32 [B · heads, T / 2, head_dim].
+at::Tensor pairs_of(const at::Tensor& heads) {
+  const at::Tensor result =
+      at::empty({heads.size(0) * heads.size(1), heads.size(2) / 2, heads.size(3)}, at::kInt);
+  cpu::pair_rows(bits(numbers(heads)),
+                 static_cast<size_t>(heads.numel() / heads.size(3)),
+                 static_cast<size_t>(heads.size(3)),
+                 static_cast<size_t>(heads.size(3)),
+                 words(result));
+  return result;
+}
+
+/// Calls work(head, key/value head, first query), heads numbered through all of the batch.
+template <class Work>
+void for_each_block(const Sizes& sizes, const Work& work) {
+  for (int64_t head = 0; head < sizes.batches * sizes.heads; ++head) {
+    for (int64_t begin = 0; begin < sizes.tokens; begin += kQueries) {
+      work(head, head / sizes.shared, begin);
+    }
+  }
+  blas::brgemm_release();
+}
+
+/// Where a token of a head lies in [B, T, heads, head_dim].
+int64_t token_place(const Sizes& sizes, int64_t head, int64_t token) {
+  const int64_t batch = head / sizes.heads;
+  return ((batch * sizes.tokens + token) * sizes.heads + head % sizes.heads) * sizes.head_dim;
+}
+
+/// The products of the way back, a block at a time.
+class WayBack {
+ public:
+  WayBack(const at::Tensor& grad,
+          const at::Tensor& query,
+          const at::Tensor& key,
+          const at::Tensor& value,
+          const at::Tensor& log_sums)
+      : sizes_(query, key),
+        grad_(grad.transpose(1, 2).contiguous()),
+        query_(query),
+        log_sums_(log_sums),
+        key_columns_(transposed_pairs(key)),
+        value_columns_(transposed_pairs(value)),
+        key_pairs_(pairs_of(key)),
+        query_columns_(query.transpose(2, 3).contiguous()),
+        grad_columns_(grad_.permute({0, 2, 3, 1}).contiguous()),
+        to_query_(at::empty_like(query)),
+        to_key_(at::zeros({key.size(0), key.size(1), key.size(3), key.size(2)}, at::kFloat)),
+        to_value_(at::zeros_like(to_key_)),
+        scores_(at::empty({2, kQueries, sizes_.stride}, at::kFloat)),
+        pairs_(at::empty({2, kQueries / 2, sizes_.stride}, at::kInt)),
+        score_grads_(at::empty({kQueries, sizes_.stride}, at::kBFloat16)),
+        rows_(at::empty({kQueries, sizes_.head_dim}, at::kFloat)) {}
+
+  AttentionGradients run() {
+    for_each_block(sizes_, [&](int64_t head, int64_t key_head, int64_t begin) {
+      softmax(head, key_head, begin);
+      products(head, key_head, begin);
+    });
+    const auto rows = [](const at::Tensor& columns) {
+      return columns.to(at::kBFloat16).transpose(2, 3);
+    };
+    return {to_query_, rows(to_key_), rows(to_value_)};
+  }
+
+ private:
+  /// The probabilities, and the gradients of the scores.
+  void softmax(int64_t head, int64_t key_head, int64_t begin) {
+    const int64_t seen = begin + kQueries, columns = key_head * sizes_.head_dim / 2 * sizes_.tokens;
+    float* scores = scores_.mutable_data_ptr<float>();
+    float* grads = scores + kQueries * sizes_.stride;
+    blas::brgemm(kQueries,
+                 seen,
+                 sizes_.head_dim,
+                 sizes_.head_dim,
+                 sizes_.tokens,
+                 sizes_.stride,
+                 false,
+                 numbers(query_) + (head * sizes_.tokens + begin) * sizes_.head_dim,
+                 factor_of(key_columns_, columns),
+                 scores);
+    blas::brgemm(kQueries,
+                 seen,
+                 sizes_.head_dim,
+                 sizes_.heads * sizes_.head_dim,
+                 sizes_.tokens,
+                 sizes_.stride,
+                 false,
+                 numbers(grad_) + token_place(sizes_, head, begin),
+                 factor_of(value_columns_, columns),
+                 grads);
+    uint32_t* pairs = words(pairs_);
+    cpu::tile_softmax_back(
+        sizes_.tile(begin),
+        {.scores = scores,
+         .grads = grads,
+         .log_sums = log_sums_.const_data_ptr<float>() + head * sizes_.tokens + begin,
+         .probability_pairs = pairs,
+         .score_pairs = pairs + kQueries / 2 * sizes_.stride,
+         .score_grads = bits(numbers(score_grads_))});
+  }
+
+  /// What they give for query, key and value.
+  void products(int64_t head, int64_t key_head, int64_t begin) {
+    const int64_t seen = begin + kQueries, head_dim = sizes_.head_dim;
+    float* rows = rows_.mutable_data_ptr<float>();
+    blas::brgemm(kQueries,
+                 head_dim,
+                 seen,
+                 sizes_.stride,
+                 head_dim,
+                 head_dim,
+                 false,
+                 numbers(score_grads_),
+                 factor_of(key_pairs_, key_head * sizes_.tokens / 2 * head_dim),
+                 rows);
+    cpu::narrow_rows(rows,
+                     kQueries,
+                     static_cast<size_t>(head_dim),
+                     nullptr,
+                     static_cast<size_t>(head_dim),
+                     bits(numbers(to_query_)) + (head * sizes_.tokens + begin) * head_dim);
+    add(grad_columns_, head, begin, 0, to_value_, key_head);
+    add(query_columns_, head, begin, 1, to_key_, key_head);
+  }
+
+  /// Columns of a head [head_dim, a block of tokens] times pairs [a block, seen], added to
+  /// [head_dim, T] of a key/value head.
+  void add(const at::Tensor& columns,
+           int64_t head,
+           int64_t begin,
+           int64_t which,
+           const at::Tensor& sums,
+           int64_t key_head) {
+    blas::brgemm(sizes_.head_dim,
+                 begin + kQueries,
+                 kQueries,
+                 sizes_.tokens,
+                 sizes_.stride,
+                 sizes_.tokens,
+                 true,
+                 numbers(columns) + head * sizes_.head_dim * sizes_.tokens + begin,
+                 factor_of(pairs_, which * kQueries / 2 * sizes_.stride),
+                 sums.mutable_data_ptr<float>() + key_head * sizes_.head_dim * sizes_.tokens);
+  }
+
+  Sizes sizes_;
+  at::Tensor grad_, query_, log_sums_;
+  at::Tensor key_columns_, value_columns_, key_pairs_, query_columns_, grad_columns_;
+  at::Tensor to_query_, to_key_, to_value_;
+  at::Tensor scores_, pairs_, score_grads_, rows_;  // of one block
+};
+
+}  // namespace
+
+bool fits_tile_attention(const at::Tensor& query, const at::Tensor& key) {
+  return query.is_cpu() && query.scalar_type() == at::kBFloat16 && query.size(2) == key.size(2) &&
+         query.size(2) % kQueries == 0 && query.size(3) % 16 == 0 &&
+         blas::could_pack(at::kBFloat16);
+}
+
+at::Tensor tile_attention(const at::Tensor& query,
+                          const at::Tensor& key,
+                          const at::Tensor& value,
+                          const at::Tensor& log_sums) {
+  const Sizes sizes(query, key);
+  const at::Tensor queries = query.contiguous();
+  const at::Tensor key_columns = transposed_pairs(key);
+  const at::Tensor value_pairs = pairs_of(value.contiguous());
+  at::Tensor result =
+      at::empty({sizes.batches, sizes.tokens, sizes.heads, sizes.head_dim}, query.options());
+  const at::Tensor scores = at::empty({kQueries, sizes.stride}, at::kFloat);
+  const at::Tensor probabilities = at::empty({kQueries, sizes.stride}, at::kBFloat16);
+  const at::Tensor rows = at::empty({kQueries, sizes.head_dim}, at::kFloat);
+  std::array<float, kQueries> factors{};
+  float* sums = log_sums.defined() ? log_sums.mutable_data_ptr<float>() : nullptr;
+  for_each_block(sizes, [&](int64_t head, int64_t key_head, int64_t begin) {
+    const int64_t seen = begin + kQueries;
+    blas::brgemm(kQueries,
+                 seen,
+                 sizes.head_dim,
+                 sizes.head_dim,
+                 sizes.tokens,
+                 sizes.stride,
+                 false,
+                 numbers(queries) + (head * sizes.tokens + begin) * sizes.head_dim,
+                 factor_of(key_columns, key_head * sizes.head_dim / 2 * sizes.tokens),
+                 scores.mutable_data_ptr<float>());
+    cpu::tile_softmax(sizes.tile(begin),
+                      scores.const_data_ptr<float>(),
+                      bits(numbers(probabilities)),
+                      factors.data(),
+                      sums != nullptr ? sums + head * sizes.tokens + begin : nullptr);
+    blas::brgemm(kQueries,
+                 sizes.head_dim,
+                 seen,
+                 sizes.stride,
+                 sizes.head_dim,
+                 sizes.head_dim,
+                 false,
+                 numbers(probabilities),
+                 factor_of(value_pairs, key_head * sizes.tokens / 2 * sizes.head_dim),
+                 rows.mutable_data_ptr<float>());
+    cpu::narrow_rows(rows.const_data_ptr<float>(),
+                     kQueries,
+                     static_cast<size_t>(sizes.head_dim),
+                     factors.data(),
+                     static_cast<size_t>(sizes.heads * sizes.head_dim),
+                     bits(numbers(result)) + token_place(sizes, head, begin));
+  });
+  return result.transpose(1, 2);
+}
+
+AttentionGradients tile_attention_backward(const at::Tensor& grad,
+                                           const at::Tensor& query,
+                                           const at::Tensor& key,
+                                           const at::Tensor& value,
+                                           const at::Tensor& log_sums) {
+  return WayBack(grad, query.contiguous(), key.contiguous(), value, log_sums).run();
+}
+
+}  // namespace oneshot::kernels

@@ -109,11 +109,17 @@ nlohmann::json plan_json(const Plan& plan) {
       files[output.folder.empty() ? shard.file : output.folder + "/" + shard.file] = shard.bytes;
     }
   }
+  nlohmann::json memory = nlohmann::json::object();
+  for (const MemoryPart& part : plan.memory) {
+    memory[part.what] = part.bytes;
+  }
   return {{"modules", modules},
           {"caches", caches},
           {"files", files},
           {"output_bytes", plan.output_bytes()},
           {"peak_memory_bytes", plan.peak_memory_bytes},
+          {"memory", memory},
+          {"samples_at_once", plan.samples_at_once},
           {"threads", plan.threads},
           {"warnings", plan.warnings}};
 }
@@ -139,6 +145,9 @@ void print_plan(const Plan& plan) {
   std::printf("peak memory  at most about %s with %d threads\n",
               bytes_text(plan.peak_memory_bytes).c_str(),
               plan.threads);
+  for (const MemoryPart& part : plan.memory) {
+    std::printf("             %8s  %s\n", bytes_text(part.bytes).c_str(), part.what.c_str());
+  }
 }
 
 void warn(const std::vector<std::string>& warnings) {

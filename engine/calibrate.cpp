@@ -7,8 +7,8 @@
 
 #include "engine/checkpoint_model.h"
 #include "engine/error.h"
-#include "engine/kernels/processor.h"
 #include "engine/models/registry.h"
+#include "engine/tensor_bytes.h"
 #include "engine/tuning.h"
 
 namespace oneshot {
@@ -150,12 +150,7 @@ CalibrationData load_job_data(const Job& job, const SourceCheckpoint& source) {
 }
 
 at::ScalarType calibration_dtype(const Plan& plan) {
-  const bool fits =
-      std::all_of(plan.modules.begin(), plan.modules.end(), [](const PlannedModule& module) {
-        return !module.scheme || module.dtype == Dtype::Bf16 ||
-               (module.tuned && module.dtype == Dtype::F16);
-      });
-  return fits && kernels::has_bfloat16_products() ? at::kBFloat16 : at::kFloat;
+  return scalar_type(plan.computed_in);
 }
 
 std::string calibration_dtype_name(const Plan& plan) {

@@ -7,6 +7,7 @@
 #include "engine/available_memory.h"
 #include "engine/error.h"
 #include "engine/format.h"
+#include "engine/tuning_memory.h"
 
 namespace oneshot {
 namespace {
@@ -128,6 +129,7 @@ void plan_memory(Plan& plan, const PlanRequest& request) {
   plan.state_memory_bytes =
       std::min(states_cost(plan, request), budget > working ? budget - working : 0);
   plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working + plan.state_memory_bytes);
+  plan_tuning_memory(plan, request, base + kModelBytes);
 }
 
 }  // namespace oneshot

@@ -26,6 +26,8 @@ struct Traits {
   bool tunes = false;              // makes its codes there, in `tune`
   bool quantized_input = true;     // tuned on what the blocks before, quantized, give
   Unseen unseen = Unseen::Stop;    // rounded to nearest: by `quantize`
+  size_t batch_samples = 1;        // whose activations are wanted at a time
+  size_t step_samples = 1;         // that a gradient is the sum over
 };
 
 /// Rows of a weight, read from the source, cast and rewritten by the modifiers before.

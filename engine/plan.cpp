@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/format.h"
+#include "engine/kernels/processor.h"
 #include "engine/memory_budget.h"
 #include "engine/modifier.h"
 #include "engine/plan_builder.h"
@@ -229,6 +230,15 @@ void plan_tensors(const PlanRequest& request, Plan& plan, std::span<const Module
   }
 }
 
+void choose_compute_dtype(Plan& plan) {
+  const bool fits =
+      std::all_of(plan.modules.begin(), plan.modules.end(), [](const PlannedModule& module) {
+        return !module.scheme || module.dtype == Dtype::Bf16 ||
+               (module.tuned && module.dtype == Dtype::F16);
+      });
+  plan.computed_in = fits && kernels::has_bfloat16_products() ? Dtype::Bf16 : Dtype::F32;
+}
+
 void count_bytes(Plan& plan) {
   for (PlannedCache& cache : plan.caches) {
     for (const TensorSpec& spec : plan.outputs.front().format->cache_tensors(cache)) {
@@ -273,6 +283,7 @@ Plan make_plan(const PlanRequest& request) {
   check_formats(request, plan);
   plan_tensors(request, plan, modules);
   count_bytes(plan);
+  choose_compute_dtype(plan);
   plan_memory(plan, request);
   return plan;
 }

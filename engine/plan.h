@@ -55,6 +55,12 @@ struct PlannedCache {
   uint64_t bytes = 0;         // of its tensors, first format
 };
 
+/// Something that takes memory while a run works.
+struct MemoryPart {
+  std::string what;
+  uint64_t bytes;
+};
+
 /// One checkpoint that is written.
 struct PlannedOutput {
   const Format* format = nullptr;
@@ -71,6 +77,8 @@ struct Plan {
   std::vector<std::string> warnings;
   std::optional<Dtype> cast;       // of every floating-point tensor
   uint64_t peak_memory_bytes = 0;  // estimate
+  std::vector<MemoryPart> memory;  // what it is the sum of; empty: not told apart
+  Dtype computed_in = Dtype::F32;  // by calibration samples: F32 or Bf16
   int threads = 1;
   int64_t slice_bytes = 0;  // of a weight, read at a time by one thread
   uint64_t state_memory_bytes =

@@ -29,7 +29,9 @@ class SignRound : public Modifier {
             .needs_calibration = options_.tunes(),
             .tunes = options_.tunes(),
             .quantized_input = options_.quantized_input,
-            .unseen = options_.unseen};
+            .unseen = options_.unseen,
+            .batch_samples = options_.batch_size,
+            .step_samples = options_.batch_size * options_.gradient_accumulation};
   }
 
   void plan(PlanBuilder& builder) const override {

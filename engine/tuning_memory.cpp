@@ -1,0 +1,153 @@
+#include "engine/tuning_memory.h"
+
+#include <algorithm>
+#include <map>
+
+#include "engine/available_memory.h"
+#include "engine/error.h"
+#include "engine/modifier.h"
+
+namespace oneshot {
+namespace {
+
+// Measured with `make bench` and rounded up.
+constexpr uint64_t kAllocatorBytes = 24 << 20;  // what the allocator keeps of freed memory, a thread
+constexpr double kSavedOfSample = 1.6;  // of the inputs and outputs of its Linears: saved for the
+                                        // way back, and gradients on it
+
+/// What a block that is tuned takes, but for samples.
+struct BlockSizes {
+  uint64_t weights = 0;     // values of all its weights
+  uint64_t tuned = 0;       // of those that are tuned
+  uint64_t other = 0;       // of those whose planned dtype differs from that computed in
+  uint64_t largest = 0;     // of its largest module
+  int64_t features = 0;     // inputs and outputs of its Linears
+};
+
+/// The longest part of a name that ends in a number: "model.layers.12"; the whole name elsewhere.
+std::string block_of(const std::string& module) {
+  size_t end = 0;
+  for (size_t begin = 0; begin < module.size();) {
+    const size_t dot = std::min(module.find('.', begin), module.size());
+    const std::string part = module.substr(begin, dot - begin);
+    if (begin > 0 && part.find_first_not_of("0123456789") == std::string::npos && end == 0) {
+      end = dot;
+    }
+    begin = dot + 1;
+  }
+  return end > 0 ? module.substr(0, end) : module;
+}
+
+std::map<std::string, BlockSizes> tuned_blocks(const Plan& plan) {
+  std::map<std::string, BlockSizes> blocks;
+  for (const PlannedModule& module : plan.modules) {
+    BlockSizes& block = blocks[block_of(module.name)];
+    const auto values = static_cast<uint64_t>(module.rows * module.columns);
+    block.weights += values;
+    if (module.kind == ModuleKind::Linear) {
+      block.features += module.rows + module.columns;
+    }
+    if (module.tuned) {
+      block.tuned += values;
+      block.other += module.dtype == plan.computed_in ? 0 : values;
+      block.largest = std::max(block.largest, values);
+    }
+  }
+  std::erase_if(blocks, [](const auto& entry) { return entry.second.tuned == 0; });
+  return blocks;
+}
+
+class TuningMemory {
+ public:
+  TuningMemory(const Plan& plan, const PlanRequest& request)
+      : plan_(plan),
+        request_(request),
+        width_(static_cast<uint64_t>(dtype_bits(plan.computed_in)) / 8),
+        blocks_(tuned_blocks(plan)) {
+    for (const Modifier* modifier : request.modifiers) {
+      batch_ = std::max(batch_, modifier->traits().batch_samples);
+      step_ = std::max(step_, modifier->traits().step_samples);
+    }
+    batch_ = std::min(batch_, static_cast<size_t>(request.samples));
+    step_ = std::min(step_, static_cast<size_t>(request.samples));
+  }
+
+  bool needed() const { return !blocks_.empty(); }
+  size_t batch() const { return batch_; }
+
+  uint64_t block(size_t at_once) const {
+    return largest([&](const BlockSizes& block) {
+      // The weight as it is, and as it is rounded; rounding (float32); codes now and the best ones.
+      uint64_t bytes = block.weights * width_ + block.tuned * (width_ + 4 + 2) + block.other * 2;
+      bytes += block.tuned / 8;  // scales, factors, ranges
+      bytes += at_once < step_ ? block.tuned * 4 : 0;
+      return std::max(bytes, block.weights * width_ + block.tuned * 2 + block.largest * 12);
+    });
+  }
+
+  uint64_t states() const {
+    const uint64_t width = plan_.cast == Dtype::F32 ? 4 : width_;
+    return 2 * width *
+           static_cast<uint64_t>(request_.samples * request_.sequence_length *
+                                 request_.hidden_size);
+  }
+
+  uint64_t activations(size_t at_once) const {
+    return largest([&](const BlockSizes& block) {
+      const auto sample = static_cast<uint64_t>(block.features * request_.sequence_length) * width_;
+      const auto passes = std::min(static_cast<uint64_t>(plan_.threads), at_once);
+      return sample * at_once +
+             passes * (static_cast<uint64_t>(kSavedOfSample * static_cast<double>(sample)) +
+                       kAllocatorBytes);
+    });
+  }
+
+ private:
+  template <typename Bytes>
+  uint64_t largest(const Bytes& bytes) const {
+    uint64_t most = 0;
+    for (const auto& [name, block] : blocks_) {
+      most = std::max(most, bytes(block));
+    }
+    return most;
+  }
+
+  const Plan& plan_;
+  const PlanRequest& request_;
+  uint64_t width_;  // bytes of a value that is computed with
+  std::map<std::string, BlockSizes> blocks_;
+  size_t batch_ = 1, step_ = 1;  // samples
+};
+
+}  // namespace
+
+void plan_tuning_memory(Plan& plan, const PlanRequest& request, uint64_t base) {
+  const TuningMemory memory(plan, request);
+  if (!memory.needed()) {
+    return;
+  }
+  const uint64_t budget = request.memory.value_or(available_memory() / 2);
+  size_t at_once = memory.batch();
+  const auto working = [&] { return base + memory.block(at_once) + memory.activations(at_once); };
+  while (at_once > 1 && working() > budget) {
+    at_once /= 2;
+  }
+  if (request.memory && working() > budget) {
+    throw Error(ErrorCode::Resource,
+                "--memory " + std::to_string(*request.memory) + ": tuning needs " +
+                    std::to_string(working()) + " bytes even with one sample at a time; give more "
+                    "memory, fewer --threads, or a smaller sequence_length");
+  }
+  plan.samples_at_once = at_once;
+  plan.state_memory_bytes =
+      std::min(memory.states(), budget > working() ? budget - working() : 0);
+  plan.memory = {{"program", base},
+                 {"largest block: weights, rounding, codes", memory.block(at_once)},
+                 {"activations of " + std::to_string(at_once) + " samples",
+                  memory.activations(at_once)},
+                 {"cached inputs and targets", plan.state_memory_bytes}};
+  plan.peak_memory_bytes =
+      std::max(plan.peak_memory_bytes, working() + plan.state_memory_bytes);
+}
+
+}  // namespace oneshot

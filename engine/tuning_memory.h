@@ -1,0 +1,16 @@
+// What tuning holds in memory, part by part: for the plan.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/plan.h"
+
+namespace oneshot {
+
+/// Adds the parts of tuning to `plan.memory`, and chooses how many samples' activations are kept
+/// at a time: a batch where the budget allows, else fewer, whose gradients are then added in a sum
+/// of their own. Does nothing where no module is tuned. base: bytes of the parts that are always
+/// there. throws Resource when the budget is too small for one.
+void plan_tuning_memory(Plan& plan, const PlanRequest& request, uint64_t base);
+
+}  // namespace oneshot

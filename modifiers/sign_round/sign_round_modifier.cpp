@@ -5,29 +5,38 @@
 #include "engine/error.h"
 #include "engine/graph/block_names.h"
 #include "modifiers/sign_round/round_to_nearest.h"
-#include "recipes/quantizing_options.h"
+#include "recipes/layer_schemes.h"
 
 namespace oneshot {
 namespace {
 
+/// What the recipe says.
+struct SignRoundOptions {
+  Scheme scheme;
+  std::vector<recipes::LayerScheme> layers;  // modules with another scheme
+  Selection selection;
+  bool quantize_vision = false;  // the default targets: vision blocks too
+  int64_t iterations = 200;      // steps that tune the rounding; 0: to nearest
+};
+
 class SignRound : public Modifier {
  public:
-  SignRound(Scheme scheme, Selection selection, bool quantize_vision)
-      : scheme_(std::move(scheme)),
-        selection_(std::move(selection)),
-        quantize_vision_(quantize_vision) {}
+  explicit SignRound(SignRoundOptions options) : options_(std::move(options)) {}
 
   std::string name() const override { return "sign_round"; }
   Traits traits() const override { return {.quantizes = true}; }
 
   void plan(PlanBuilder& builder) const override {
-    std::vector<Choice> choices = builder.select(selection_);
+    std::vector<Choice> choices = builder.select(options_.selection);
     for (size_t m = 0; m < choices.size(); ++m) {
-      if (!selection_.targets) {
+      if (!options_.selection.targets) {
         keep_to_blocks(builder.modules()[m].name, choices[m]);
       }
+    }
+    const std::vector<const Scheme*> schemes = schemes_of(builder, choices);
+    for (size_t m = 0; m < choices.size(); ++m) {
       if (choices[m].selected) {
-        builder.quantize(m, scheme_, choices[m], selection_);
+        builder.quantize(m, *schemes[m], choices[m], options_.selection);
       } else {
         builder.leave(m, choices[m]);
       }
@@ -35,7 +44,7 @@ class SignRound : public Modifier {
   }
 
   QuantizedWeight quantize(const Rows& rows, const Statistics&) const override {
-    auto weight = sign_round::round_to_nearest(scheme_, rows.values);
+    auto weight = sign_round::round_to_nearest(*rows.module.scheme, rows.values);
     if (!weight) {
       refuse_not_finite(rows);
     }
@@ -50,7 +59,7 @@ class SignRound : public Modifier {
     }
     const std::optional<BlockList> list = block_list_of(module);
     const bool vision = list && list->kind == BlockKind::Vision;
-    if (list && (list->kind == BlockKind::Language || (vision && quantize_vision_))) {
+    if (list && (list->kind == BlockKind::Language || (vision && options_.quantize_vision))) {
       choice.rule = vision ? "Linear of a vision block" : "Linear of a language block";
       return;
     }
@@ -59,22 +68,54 @@ class SignRound : public Modifier {
                          : "is in no block; `targets` adds it";
   }
 
-  Scheme scheme_;
-  Selection selection_;
-  bool quantize_vision_;
+  /// The scheme of each module that is selected: its `layers` entry's, else the common one. The
+  /// rule of the choice says which entry.
+  std::vector<const Scheme*> schemes_of(PlanBuilder& builder, std::vector<Choice>& choices) const {
+    std::vector<const Scheme*> schemes(choices.size(), &options_.scheme);
+    std::vector<const recipes::LayerScheme*> layer_of(choices.size());
+    for (const recipes::LayerScheme& layer : options_.layers) {
+      const bool allow = options_.selection.allow_unmatched;
+      const std::vector<bool> fits = builder.fits("layers", layer.pattern, allow);
+      bool used = false;
+      for (size_t m = 0; m < choices.size(); ++m) {
+        if (!fits[m] || !choices[m].selected) {
+          continue;
+        }
+        if (layer_of[m] != nullptr) {
+          refuse(layer,
+                 "and '" + layer_of[m]->pattern.text + "' both fit " + builder.modules()[m].name +
+                     "; narrow one of them");
+        }
+        used = true;
+        layer_of[m] = &layer;
+        schemes[m] = &layer.scheme;
+        choices[m].rule += ", layers '" + layer.pattern.text + "'";
+      }
+      if (!used && !allow) {
+        refuse(layer, "fits no module that is quantized; look at targets, ignore and fp_layers");
+      }
+    }
+    return schemes;
+  }
+
+  [[noreturn]] static void refuse(const recipes::LayerScheme& layer, const std::string& reason) {
+    throw Error(
+        ErrorCode::Recipe,
+        layer.pattern.where + ": sign_round: layers '" + layer.pattern.text + "' " + reason);
+  }
+
+  SignRoundOptions options_;
 };
 
 /// Integers alone, and MXFP4; with float16 scales, which are SignRound's own.
-Scheme read_scheme(const recipes::OptionValues& options) {
-  Scheme scheme = recipes::read_scheme(options, "sign_round");
+Scheme checked(Scheme scheme, const std::string& where) {
   QuantArgs& weights = scheme.weights;
   const bool by_row = weights.strategy == Strategy::Group || weights.strategy == Strategy::Channel;
   const bool integers = weights.type == NumberType::Int && by_row && weights.observer != "mse" &&
                         !scheme.input_activations;
   if (!integers && !(weights.is_mx() && weights.bits == 4)) {
     throw Error(ErrorCode::Unsupported,
-                options.where("scheme") + ": sign_round: has no scheme " + scheme.name + " (" +
-                    describe(scheme) +
+                where + ": sign_round: has no scheme " + scheme.name + " (" + describe(scheme) +
                     "); it takes integer weights in groups or whole rows with observer minmax, "
                     "and MXFP4; `quantize` takes the others");
   }
@@ -84,10 +125,24 @@ Scheme read_scheme(const recipes::OptionValues& options) {
   return scheme;
 }
 
+SignRoundOptions read(const recipes::OptionValues& options) {
+  SignRoundOptions read;
+  read.scheme = checked(recipes::read_scheme(options, "sign_round"), options.where("scheme"));
+  read.layers = recipes::read_layers(options, "sign_round", read.scheme);
+  for (recipes::LayerScheme& layer : read.layers) {
+    layer.scheme = checked(layer.scheme, layer.pattern.where);
+  }
+  read.selection = recipes::read_selection(options);
+  read.quantize_vision = options.boolean("quantize_vision");
+  read.iterations = options.integer("iterations");
+  return read;
+}
+
 }  // namespace
 
 std::vector<recipes::Option> sign_round_options() {
   std::vector<recipes::Option> options = recipes::quantizing_options();
+  options.push_back(recipes::layers_option());
   options.push_back({.name = "quantize_vision",
                      .type = recipes::OptionType::Bool,
                      .fallback = "false",
@@ -104,16 +159,14 @@ std::vector<recipes::Option> sign_round_options() {
 
 std::unique_ptr<Modifier> make_sign_round(const recipes::ModifierEntry& entry,
                                           const recipes::Recipe&) {
-  const recipes::OptionValues& options = entry.options;
-  Scheme scheme = read_scheme(options);
-  if (options.integer("iterations") > 0) {
+  SignRoundOptions options = read(entry.options);
+  if (options.iterations > 0) {
     throw Error(ErrorCode::Unsupported,
-                options.where("iterations") +
+                entry.options.where("iterations") +
                     ": sign_round: tuning is not there yet; write `iterations: 0` to round to "
                     "nearest");
   }
-  return std::make_unique<SignRound>(
-      std::move(scheme), recipes::read_selection(options), options.boolean("quantize_vision"));
+  return std::make_unique<SignRound>(std::move(options));
 }
 
 }  // namespace oneshot

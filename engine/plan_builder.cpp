@@ -41,6 +41,12 @@ std::vector<Choice> PlanBuilder::select(const Selection& selection) {
   return choices;
 }
 
+std::vector<bool> PlanBuilder::fits(const std::string& key,
+                                    const Pattern& pattern,
+                                    bool allow_unmatched) {
+  return modules_fitted({modifier_name_, key, allow_unmatched}, pattern, modules_);
+}
+
 void PlanBuilder::quantize(size_t module,
                            const Scheme& scheme,
                            const Choice& choice,

@@ -23,6 +23,9 @@ class PlanBuilder {
   /// engine/graph/matching.h.
   std::vector<Choice> select(const Selection& selection);
 
+  /// Which modules a pattern of another option fits. Throws Recipe as `modules_fitted`.
+  std::vector<bool> fits(const std::string& key, const Pattern& pattern, bool allow_unmatched);
+
   /// The module is quantized. Throws Recipe when another modifier quantizes it already, Unsupported
   /// for a tied lm_head.
   void quantize(size_t module,

@@ -24,6 +24,7 @@ enum class OptionType {
   IntPair,         // [128, 128]
   Mapping,         // `fields` are its options
   TextOrMapping,   // one of `words`, or a mapping of `fields`
+  ByPattern,       // a mapping of patterns, each to a mapping of `fields`
   PathOrMappings,  // a path, or a list of mappings of `fields`
   Modifiers,       // a list of mappings with one key each, which names one of `fields`
 };
@@ -66,8 +67,9 @@ struct OptionValue {
   int64_t integer = 0;  // Int, Size
   double number = 0;
   std::vector<int64_t> integers = {};  // IntPair
-  std::vector<TextValue> texts = {};   // one for Text, Path and Size
-  std::vector<OptionValues> mappings;  // one for Mapping; no initializer: the type is not complete
+  std::vector<TextValue> texts = {};   // one for Text, Path and Size; ByPattern: the patterns
+  std::vector<OptionValues> mappings;  // one for Mapping; ByPattern: one a pattern; no initializer:
+                                       // the type is not complete
 };
 
 /// A mapping that was checked against its table. Asking for a name that the table lacks, for a

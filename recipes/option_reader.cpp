@@ -36,7 +36,7 @@ class Reader {
 
  private:
   std::vector<TextValue> list(const YamlNode& node, const Place& place);
-  std::vector<int64_t> pair(const YamlNode& node, const Place& place);
+  void by_pattern(const YamlNode& node, const Place& place, OptionValue& value);
   std::vector<OptionValues> one_mapping(const YamlNode& node, const Place& place);
   std::vector<OptionValues> list_of_mappings(const YamlNode& node, const Place& place);
   std::vector<OptionValues> modifiers(const YamlNode& node, const Place& place);
@@ -138,7 +138,10 @@ OptionValue Reader::value(const YamlNode& node, const Place& place) {
       value.texts = list(node, place);
       break;
     case OptionType::IntPair:
-      value.integers = pair(node, place);
+      value.integers = read_pair(node, option, place.subject());
+      break;
+    case OptionType::ByPattern:
+      by_pattern(node, place, value);
       break;
     case OptionType::Mapping:
       value.mappings = one_mapping(node, place);
@@ -189,19 +192,24 @@ std::vector<TextValue> Reader::list(const YamlNode& node, const Place& place) {
   return texts;
 }
 
-std::vector<int64_t> Reader::pair(const YamlNode& node, const Place& place) {
-  const bool is_list = node.kind == YamlNode::Kind::List;
-  if (!is_list || node.items.size() != 2) {
+void Reader::by_pattern(const YamlNode& node, const Place& place, OptionValue& value) {
+  if (node.kind != YamlNode::Kind::Mapping || node.keys.empty()) {
     fail(node.where,
-         place.subject() + " must be two whole numbers such as [128, 128], found " + found(node) +
-             (is_list ? " of " + std::to_string(node.items.size()) : ""));
+         place.subject() + " must be a mapping of patterns such as {PATTERN: {" +
+             place.option.fields[0].example + "}}, found " +
+             (node.kind == YamlNode::Kind::Mapping ? "an empty one" : found(node)));
   }
-  std::vector<int64_t> integers;
-  for (const YamlNode& item : node.items) {
-    integers.push_back(read_integer(item, place.subject()));
-    check_range(static_cast<double>(integers.back()), item, place.option, place.subject());
+  for (size_t i = 0; i < node.keys.size(); ++i) {
+    const YamlNode &key = node.keys[i], &options = node.items[i];
+    value.texts.push_back({.text = key.text, .where = key.where});
+    check_pattern(value.texts.back(), place.subject());
+    if (options.kind != YamlNode::Kind::Mapping || options.keys.empty()) {
+      fail(key.where,
+           place.subject() + ": " + in_quotes(key.text) + " must be a mapping such as {" +
+               place.option.fields[0].example + "}, found " + found(options));
+    }
+    value.mappings.push_back(mapping(options, place.option, place.inside(), key.where));
   }
-  return integers;
 }
 
 std::vector<OptionValues> Reader::one_mapping(const YamlNode& node, const Place& place) {
@@ -257,9 +265,8 @@ OptionValues Reader::modifier(const YamlNode& node, const Option& option) {
          "a modifier has one key, its name: indent " + in_quotes(node.keys[1].text) +
              " further to make it an option of " + in_quotes(name.text));
   }
-  const auto table = std::find_if(option.fields.begin(),
-                                  option.fields.end(),
-                                  [&](const Option& field) { return field.name == name.text; });
+  const auto is_named = [&](const Option& field) { return field.name == name.text; };
+  const auto table = std::find_if(option.fields.begin(), option.fields.end(), is_named);
   if (table == option.fields.end()) {
     const std::vector<std::string> known = names(option.fields);
     fail(name.where,
@@ -268,9 +275,8 @@ OptionValues Reader::modifier(const YamlNode& node, const Option& option) {
   }
   const YamlNode& options = node.items[0];
   if (options.kind == YamlNode::Kind::Null) {
-    const auto required = std::find_if(table->fields.begin(),
-                                       table->fields.end(),
-                                       [](const Option& field) { return field.required; });
+    const auto is_required = [](const Option& field) { return field.required; };
+    const auto required = std::find_if(table->fields.begin(), table->fields.end(), is_required);
     fail(options.command_line ? options.where : name.where,
          "'" + name.text + "' has no value: " +
              (required == table->fields.end() ? "write {} for its defaults"

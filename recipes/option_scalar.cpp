@@ -136,6 +136,23 @@ int64_t read_size(const YamlNode& node, const std::string& subject) {
       subject + " must be a number of bytes such as 5GB, 8GiB or 5000000000, found " + found(node));
 }
 
+std::vector<int64_t> read_pair(const YamlNode& node,
+                               const Option& option,
+                               const std::string& subject) {
+  const bool is_list = node.kind == YamlNode::Kind::List;
+  if (!is_list || node.items.size() != 2) {
+    fail(node.where,
+         subject + " must be two whole numbers such as [128, 128], found " + found(node) +
+             (is_list ? " of " + std::to_string(node.items.size()) : ""));
+  }
+  std::vector<int64_t> integers;
+  for (const YamlNode& item : node.items) {
+    integers.push_back(read_integer(item, subject));
+    check_range(static_cast<double>(integers.back()), item, option, subject);
+  }
+  return integers;
+}
+
 void check_range(double number,
                  const YamlNode& node,
                  const Option& option,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "recipes/option.h"
 #include "recipes/yaml_document.h"
@@ -18,6 +19,11 @@ double read_number(const YamlNode& node, const std::string& subject);
 /// Bytes: a whole number, or one with kB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (of
 /// 1024).
 int64_t read_size(const YamlNode& node, const std::string& subject);
+
+/// Two whole numbers in the option's range.
+std::vector<int64_t> read_pair(const YamlNode& node,
+                               const Option& option,
+                               const std::string& subject);
 
 /// Throws when the number is outside of the option's minimum and maximum.
 void check_range(double number,

@@ -91,7 +91,8 @@ const OptionValues& OptionValues::mapping(const std::string& name) const {
 }
 
 const std::vector<OptionValues>& OptionValues::mappings(const std::string& name) const {
-  return value(name, {OptionType::PathOrMappings, OptionType::Modifiers}).mappings;
+  return value(name, {OptionType::ByPattern, OptionType::PathOrMappings, OptionType::Modifiers})
+      .mappings;
 }
 
 const std::string& OptionValues::where(const std::string& name) const {

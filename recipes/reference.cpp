@@ -84,6 +84,8 @@ std::string value_text(const Option& option) {
       return "mapping";
     case OptionType::TextOrMapping:
       return text + ", or a mapping";
+    case OptionType::ByPattern:
+      return "mapping of patterns to mappings";
     case OptionType::PathOrMappings:
       return "path, or a list of mappings";
     case OptionType::Modifiers:

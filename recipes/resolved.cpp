@@ -36,6 +36,7 @@ class Writer {
 
  private:
   void option(const Option& option, const OptionValue& value, const std::string& indent);
+  void by_pattern(const OptionValue& value, const std::string& indent);
   void list(const OptionValue& value, size_t used, const std::string& indent);
   void section(const OptionValues& values, const std::string& indent);
 
@@ -75,6 +76,9 @@ void Writer::option(const Option& option, const OptionValue& value, const std::s
     case OptionType::Patterns:
       list(value, indent.size() + option.name.size(), indent);
       return;
+    case OptionType::ByPattern:
+      by_pattern(value, indent + "  ");
+      return;
     case OptionType::Mapping:
       section(value.mappings[0], indent + "  ");
       return;
@@ -99,6 +103,14 @@ void Writer::option(const Option& option, const OptionValue& value, const std::s
       mapping(item, indent + "    ");
     }
     text_[begin + indent.size() + 2] = '-';
+  }
+}
+
+void Writer::by_pattern(const OptionValue& value, const std::string& indent) {
+  text_ += "\n";
+  for (size_t i = 0; i < value.texts.size(); ++i) {
+    text_ += indent + scalar(value.texts[i].text) + ":";
+    section(value.mappings[i], indent + "  ");
   }
 }
 

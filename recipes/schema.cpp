@@ -153,6 +153,10 @@ json value_schema(const Option& option) {
       return object_schema(option.fields);
     case OptionType::TextOrMapping:
       return either(text_schema(option), object_schema(option.fields));
+    case OptionType::ByPattern:
+      return {{"type", "object"},
+              {"minProperties", 1},
+              {"additionalProperties", object_schema(option.fields)}};
     case OptionType::PathOrMappings:
       schema = {{"type", "array"}, {"minItems", 1}, {"items", object_schema(option.fields)}};
       return either(text_schema(option), schema);

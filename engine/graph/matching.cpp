@@ -173,18 +173,12 @@ std::vector<std::optional<size_t>> first_fits(const std::string& modifier,
                                               std::span<const ModuleInfo> modules) {
   std::vector<std::optional<size_t>> fits(modules.size());
   for (size_t p = 0; p < patterns.size(); ++p) {
-    const std::vector<bool> is_fit = fits_of(key, patterns[p], modules);
-    const bool any = std::find(is_fit.begin(), is_fit.end(), true) != is_fit.end();
+    const std::vector<bool> is_fit =
+        modules_fitted({modifier, key, allow_unmatched}, patterns[p], modules);
     for (size_t m = 0; m < modules.size(); ++m) {
       if (is_fit[m] && !fits[m]) {
         fits[m] = p;
       }
-    }
-    if (key != "fp_layers") {
-      refuse_container(modifier, key, patterns[p], modules);
-    }
-    if (!any && !allow_unmatched) {
-      refuse_unmatched(modifier, key, patterns[p], modules);
     }
   }
   return fits;
@@ -209,6 +203,19 @@ void refuse_target(const std::string& modifier, const Pattern& target, const Mod
 
 bool matches(const std::string& pattern, const ModuleInfo& module) {
   return Matcher(pattern).fits(module);
+}
+
+std::vector<bool> modules_fitted(const PatternUse& use,
+                                 const Pattern& pattern,
+                                 std::span<const ModuleInfo> modules) {
+  std::vector<bool> fits = fits_of(use.key, pattern, modules);
+  if (use.key != "fp_layers") {
+    refuse_container(use.modifier, use.key, pattern, modules);
+  }
+  if (!use.allow_unmatched && std::find(fits.begin(), fits.end(), true) == fits.end()) {
+    refuse_unmatched(use.modifier, use.key, pattern, modules);
+  }
+  return fits;
 }
 
 bool contains_part(const std::string& name, const std::string& part) {

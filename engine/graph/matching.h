@@ -36,6 +36,18 @@ struct Choice {
 /// A class is fitted by modules of that kind.
 bool matches(const std::string& pattern, const ModuleInfo& module);
 
+/// Who uses a pattern, for messages: "sign_round", "layers"; and whether it may fit nothing.
+struct PatternUse {
+  std::string modifier, key;
+  bool allow_unmatched = false;
+};
+
+/// Which modules a pattern fits, targeted or not. Throws Recipe when it fits none, naming the
+/// nearest ones, and for the exact name of a part that holds modules.
+std::vector<bool> modules_fitted(const PatternUse& use,
+                                 const Pattern& pattern,
+                                 std::span<const ModuleInfo> modules);
+
 /// True when the name contains `part` and no digit of it continues outside: layers.1 is not in
 /// layers.12.
 bool contains_part(const std::string& name, const std::string& part);

@@ -89,7 +89,9 @@ class AutoAwq : public Format {
     config["provider"] = "auto-round";
     config["quant_method"] = "awq";
     config["sym"] = args.symmetric;
-    config["to_quant_block_names"] = integers::joined(schemes.blocks);
+    if (!schemes.blocks.empty()) {
+      config["to_quant_block_names"] = integers::joined(schemes.blocks);
+    }
     config["version"] = "gemm";
     config["zero_point"] = !args.symmetric;
     json model = source_config;

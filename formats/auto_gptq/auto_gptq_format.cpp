@@ -126,7 +126,7 @@ class AutoGptq : public Format {
     if (json entries = dynamic(schemes); !entries.empty()) {
       config["dynamic"] = std::move(entries);
     }
-    if (!schemes.kept_in_blocks.empty()) {
+    if (!schemes.blocks.empty() && !schemes.kept_in_blocks.empty()) {
       config["modules_in_block_to_quantize"] = modules_in_blocks(plan, schemes);
     }
     json model = source_config;

@@ -140,7 +140,9 @@ class AutoRound : public Format {
     const Packing packing = packing_of(schemes.common);
     json config = scheme_json(schemes.common);
     config["autoround_version"] = kVersion;
-    config["block_name_to_quantize"] = integers::joined(schemes.blocks);
+    if (!schemes.blocks.empty()) {
+      config["block_name_to_quantize"] = integers::joined(schemes.blocks);
+    }
     config["packing_format"] = packing_name(packing);
     config["quant_method"] = "auto-round";
     if (json extra = extra_config(schemes); !extra.empty()) {

@@ -94,7 +94,9 @@ PlanSchemes schemes_of(const Plan& plan) {
   std::copy_if(schemes.kept.begin(),
                schemes.kept.end(),
                std::back_inserter(schemes.kept_in_blocks),
-               [&](const PlannedModule* module) { return schemes.in_blocks(module->name); });
+               [&](const PlannedModule* module) {
+                 return schemes.blocks.empty() || schemes.in_blocks(module->name);
+               });
   return schemes;
 }
 
@@ -140,7 +142,7 @@ void set_float16(json& config) {
 
 json quantization_config_of(const json& config) {
   const auto found = config.find("quantization_config");
-  return found != config.end() && found->is_object() ? *found : json();
+  return found != config.end() && found->is_object() ? *found : json::object();
 }
 
 Scheme default_scheme() {

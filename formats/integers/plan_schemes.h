@@ -14,7 +14,9 @@ struct PlanSchemes {
   std::vector<const PlannedModule*> others;  // quantized otherwise, or outside of `blocks`
   std::vector<const PlannedModule*> kept;    // Linears and routers that stay
   std::vector<std::string> blocks;           // lists that hold quantized modules, in model order
-  std::vector<const PlannedModule*> kept_in_blocks;  // what of `kept` these lists hold
+  std::vector<const PlannedModule*>
+      kept_in_blocks;  // what of `kept` these lists hold; without
+                       // lists all of it: readers then take every block
 
   bool in_blocks(const std::string& module) const;
 };
@@ -40,7 +42,7 @@ std::vector<SmallFile> config_files(const nlohmann::json& source_config,
 /// Says that what stays is read as float16, in every part of a config.
 void set_float16(nlohmann::json& config);
 
-/// The `quantization_config` of a config.json; null when it has none.
+/// The `quantization_config` of a config.json; empty when it has none.
 nlohmann::json quantization_config_of(const nlohmann::json& config);
 
 /// bits, group_size and sym of a config; keys that it lacks are those of `outer`.

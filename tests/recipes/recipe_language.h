@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "recipes/quantizing_options.h"
+#include "recipes/layer_schemes.h"
 #include "recipes/recipe.h"
 
 namespace oneshot::recipes {
 
 inline std::vector<ModifierSyntax> test_modifiers() {
   ModifierSyntax sign_round{"sign_round", "Learns the rounding.", quantizing_options()};
+  sign_round.options.push_back(layers_option());
   sign_round.options.push_back({.name = "iterations",
                                 .type = OptionType::Int,
                                 .fallback = "200",
@@ -63,6 +64,9 @@ inline Recipe parse_whole(const std::string& text,
     Scheme scheme = read_scheme(modifier.options, modifier.name);
     if (modifier.name == "quantize") {
       override_observers(modifier.options, modifier.name, scheme);
+    }
+    if (modifier.name == "sign_round") {
+      read_layers(modifier.options, modifier.name, scheme);
     }
     read_selection(modifier.options);
   }

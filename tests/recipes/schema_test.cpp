@@ -24,6 +24,8 @@ json mapping_of(const json& schema, const Option& option) {
       return schema.at("anyOf").at(1).at("items");
     case OptionType::Modifiers:
       return schema.at("items");
+    case OptionType::ByPattern:
+      return schema.at("additionalProperties");
     default:
       return schema;
   }
@@ -90,7 +92,7 @@ const std::map<std::string, Kind>& keywords() {
       {"required", &json::is_array},
       {"minProperties", &json::is_number_integer},
       {"maxProperties", &json::is_number_integer},
-      {"additionalProperties", &json::is_boolean},
+      {"additionalProperties", nullptr},  // false, or a schema
   };
   return kKeywords;
 }
@@ -107,8 +109,10 @@ void collect_problems(const json& schema, std::vector<std::string>& problems) {
       collect_problems(inner, problems);
     }
   }
-  if (schema.contains("items")) {
-    collect_problems(schema.at("items"), problems);
+  for (const char* one : {"items", "additionalProperties"}) {
+    if (schema.contains(one) && schema.at(one) != false) {
+      collect_problems(schema.at(one), problems);
+    }
   }
 }
 

@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <ATen/native/CPUBlas.h>
 
+#include <array>
 #include <cmath>
 
+#include "engine/kernels/cpu/tile_layout.h"
 #include "engine/kernels/cpu/tile_rows.h"
 
 namespace oneshot::kernels {
@@ -55,24 +57,6 @@ const c10::BFloat16* factor_of(const at::Tensor& pairs, int64_t at) {
   return reinterpret_cast<const c10::BFloat16*>(pairs.data_ptr<int32_t>() + at);
 }
 
-/// Tiles read their right factor as pairs: two rows in each word. Of transposed rows, these are the
-/// words of the rows. heads [B, heads, T, head_dim] → int32 [B · heads, head_dim / 2, T].
-at::Tensor transposed_pairs(const at::Tensor& heads) {
-  return heads.contiguous().view(at::kInt).flatten(0, 1).transpose(1, 2).contiguous();
-}
-
-/// heads [B, heads, T, head_dim], contiguous → int32 [B · heads, T / 2, head_dim].
-at::Tensor pairs_of(const at::Tensor& heads) {
-  const at::Tensor result =
-      at::empty({heads.size(0) * heads.size(1), heads.size(2) / 2, heads.size(3)}, at::kInt);
-  cpu::pair_rows(bits(numbers(heads)),
-                 static_cast<size_t>(heads.numel() / heads.size(3)),
-                 static_cast<size_t>(heads.size(3)),
-                 static_cast<size_t>(heads.size(3)),
-                 words(result));
-  return result;
-}
-
 /// Calls work(head, key/value head, first query), heads numbered through all of the batch.
 template <class Work>
 void for_each_block(const Sizes& sizes, const Work& work) {
@@ -102,11 +86,11 @@ class WayBack {
         grad_(grad.transpose(1, 2).contiguous()),
         query_(query),
         log_sums_(log_sums),
-        key_columns_(transposed_pairs(key)),
-        value_columns_(transposed_pairs(value)),
-        key_pairs_(pairs_of(key)),
-        query_columns_(query.transpose(2, 3).contiguous()),
-        grad_columns_(grad_.permute({0, 2, 3, 1}).contiguous()),
+        key_columns_(cpu::transposed_pairs(key)),
+        value_columns_(cpu::transposed_pairs(value)),
+        key_pairs_(cpu::row_pairs(key)),
+        query_columns_(cpu::transposed(query)),
+        grad_columns_(cpu::transposed(grad_.transpose(1, 2))),
         to_query_(at::empty_like(query)),
         to_key_(at::zeros({key.size(0), key.size(1), key.size(3), key.size(2)}, at::kFloat)),
         to_value_(at::zeros_like(to_key_)),
@@ -228,8 +212,8 @@ at::Tensor tile_attention(const at::Tensor& query,
                           const at::Tensor& log_sums) {
   const Sizes sizes(query, key);
   const at::Tensor queries = query.contiguous();
-  const at::Tensor key_columns = transposed_pairs(key);
-  const at::Tensor value_pairs = pairs_of(value.contiguous());
+  const at::Tensor key_columns = cpu::transposed_pairs(key);
+  const at::Tensor value_pairs = cpu::row_pairs(value);
   at::Tensor result =
       at::empty({sizes.batches, sizes.tokens, sizes.heads, sizes.head_dim}, query.options());
   const at::Tensor scores = at::empty({kQueries, sizes.stride}, at::kFloat);
@@ -279,7 +263,7 @@ AttentionGradients tile_attention_backward(const at::Tensor& grad,
                                            const at::Tensor& key,
                                            const at::Tensor& value,
                                            const at::Tensor& log_sums) {
-  return WayBack(grad, query.contiguous(), key.contiguous(), value, log_sums).run();
+  return WayBack(grad, query.contiguous(), key, value, log_sums).run();
 }
 
 }  // namespace oneshot::kernels

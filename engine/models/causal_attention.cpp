@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <vector>
 
 #include "engine/kernels/backward.h"
 #include "engine/kernels/tile_attention.h"

@@ -77,9 +77,12 @@ TEST(Backward, SiluOfLargeNumbers) {
   const at::Tensor to_gate = at::tensor({0.0F, 0.0F, 0.5F, 1.0F, 1.0F}).view({1, 5});
   const at::Tensor to_up = at::tensor({0.0F, 0.0F, 0.0F, 90.0F, 1000.0F}).view({1, 5});
   on_every_target([&](const KernelTable& cpu) {
-    const GateGradients found = cpu.silu_multiply_backward(one, gate, one);
-    EXPECT_TRUE(at::allclose(found.gate, to_gate, 1e-6, 1e-30));
-    EXPECT_TRUE(at::allclose(found.up, to_up, 1e-6, 1e-30));
+    for (const at::ScalarType dtype : kDtypes) {  // bfloat16 holds all of these
+      const GateGradients found =
+          cpu.silu_multiply_backward(one.to(dtype), gate.to(dtype), one.to(dtype));
+      EXPECT_TRUE(at::allclose(found.gate.to(at::kFloat), to_gate, 1e-6, 1e-30));
+      EXPECT_TRUE(at::allclose(found.up.to(at::kFloat), to_up, 1e-6, 1e-30));
+    }
   });
 }
 
@@ -152,6 +155,30 @@ TEST(Backward, Reference) {
   expect_close(reference.rotate_heads_backward(turned, angle, angle.cos()),
                gradients(reference.rotate_heads(x, angle, angle.cos()), {x}, turned)[0],
                at::kFloat);
+}
+
+TEST(Backward, CausalSoftmax) {
+  for (const at::ScalarType dtype : kDtypes) {
+    for (const auto& [first, period] : {std::pair{0, 1}, {0, 5}, {3, 7}, {61, 4}, {20, 2}}) {
+      const CausalRows rows{period, first, 0.125};
+      const at::Tensor scores = random({2, 3, period, first + period}, dtype) * 10;
+      const at::Tensor grad = random(scores.sizes(), dtype), input = leaf(scores);
+      const at::Tensor hidden = at::ones({period, first + period}, at::kBool).triu(first + 1);
+      const at::Tensor seen = (input * 0.125).masked_fill(hidden, -INFINITY);
+      const at::Tensor expected = at::softmax(seen, -1);
+      const at::Tensor log_sums = at::logsumexp(seen, -1).detach().contiguous();
+      const at::Tensor wanted = gradients(expected, {input}, grad)[0];
+      const auto compare = [&](const KernelTable& table) {
+        at::Tensor found = scores.clone(), found_grad = grad.clone();
+        table.causal_softmax_backward_(found, found_grad, rows, log_sums);
+        expect_close(found, expected.detach(), dtype);
+        EXPECT_LT((found_grad.to(at::kFloat) - wanted).abs().max().item<double>(),
+                  dtype == at::kFloat ? 1e-6 : 0x1p-9);
+      };
+      on_every_target(compare);
+      compare(reference_kernels());
+    }
+  }
 }
 
 // A norm whose weight is tuned too has both gradients.

@@ -51,9 +51,13 @@ TEST(Forward, SiluOfLargeNumbers) {
       at::tensor({-1000.0F, -90.0F, 0.0F, 90.0F, 1000.0F, INFINITY}).view({1, 6});
   const at::Tensor expected = at::tensor({0.0F, 0.0F, 0.0F, 90.0F, 1000.0F, INFINITY}).view({1, 6});
   on_every_target([&](const KernelTable& cpu) {
-    EXPECT_TRUE(at::allclose(cpu.silu_multiply(gate, at::ones({1, 6})), expected, 1e-6, 1e-30));
-    const at::Tensor nan = at::full({1, 6}, NAN);
-    EXPECT_TRUE(cpu.silu_multiply(nan, nan).isnan().all().item<bool>());
+    for (const at::ScalarType dtype : kDtypes) {  // bfloat16 holds all of these
+      const at::Tensor one = at::ones({1, 6}, dtype);
+      const at::Tensor found = cpu.silu_multiply(gate.to(dtype), one).to(at::kFloat);
+      EXPECT_TRUE(at::allclose(found, expected, 1e-6, 1e-30));
+      const at::Tensor nan = at::full({1, 6}, NAN, dtype);
+      EXPECT_TRUE(cpu.silu_multiply(nan, nan).isnan().all().item<bool>());
+    }
   });
 }
 

@@ -1,5 +1,4 @@
-// The softmax of a block of scores and its way back, and how rows of bfloat16 are laid out for the
-// products of tiles.
+// The softmax of a block of scores and its way back.
 #include "engine/kernels/cpu/tile_rows.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -42,34 +41,55 @@ HWY_INLINE float largest_of(const float* scores, size_t seen) {
   return hn::GetLane(hn::MaxOfLanes(df, largest));
 }
 
+// As bfloat16 in the upper half of each word: to nearest, halves away from zero.
+template <class D>
+HWY_INLINE hn::Vec<hn::Rebind<uint32_t, D>> nearest(D /*df*/, hn::Vec<D> v) {
+  const hn::Rebind<uint32_t, D> du;
+  return hn::Add(hn::BitCast(du, v), hn::Set(du, 0x8000));
+}
+
+template <class D>
+HWY_INLINE void store_nearest(D df, hn::Vec<D> v, uint16_t* to) {
+  const hn::Rebind<uint16_t, D> du16;
+  hn::StoreU(hn::TruncateTo(du16, hn::ShiftRight<16>(nearest(df, v))), du16, to);
+}
+
+// The probabilities of a row that sees that many keys, times their sum, which it gives back.
+HWY_INLINE float softmax_row(
+    const TileRows& tile, const float* scores, size_t seen, float largest, uint16_t* result) {
+  const Floats df;
+  const auto scale = hn::Set(df, tile.scale * kLog2E);
+  const auto shift = hn::Set(df, tile.scale * kLog2E * largest);
+  auto sum = hn::Zero(df);
+  size_t i = 0;
+  for (; i < seen; i += hn::Lanes(df)) {
+    const auto power = power_of_two(df, hn::MulSub(hn::LoadU(df, scores + i), scale, shift));
+    const auto p = only_seen(df, i, seen, power);
+    sum = hn::Add(sum, p);
+    store_nearest(df, p, result + i);
+  }
+  std::fill(result + i, result + std::max(i, tile.columns), uint16_t{0});
+  return hn::GetLane(hn::SumOfLanes(df, sum));
+}
+
 void softmax_block(const TileRows& tile,
                    const float* scores,
                    uint16_t* probabilities,
                    float* factors,
                    float* log_sums) {
-  const Floats df;
-  const size_t lanes = hn::Lanes(df);
   for (size_t r = 0; r < tile.rows; ++r) {
     const float* row = scores + r * tile.stride;
-    uint16_t* result = probabilities + r * tile.stride;
     const size_t seen = tile.first + r + 1;
     const float largest = largest_of(row, seen);
-    const auto scale = hn::Set(df, tile.scale * kLog2E);
-    const auto shift = hn::Set(df, tile.scale * kLog2E * largest);
-    auto sum = hn::Zero(df);
-    size_t i = 0;
-    for (; i < seen; i += lanes) {
-      const auto power = power_of_two(df, hn::MulSub(hn::LoadU(df, row + i), scale, shift));
-      const auto p = only_seen(df, i, seen, power);
-      sum = hn::Add(sum, p);
-      BFloat16::store(df, p, result + i);
-    }
-    std::fill(result + i, result + std::max(i, tile.columns), uint16_t{0});
-    const float total = hn::GetLane(hn::SumOfLanes(df, sum));
-    factors[r] = 1.0f / total;
+    factors[r] = 1.0f / softmax_row(tile, row, seen, largest, probabilities + r * tile.stride);
     if (log_sums != nullptr) {
-      log_sums[r] = tile.scale * largest + std::log(total);
+      log_sums[r] = tile.scale * largest;
     }
+  }
+  const Floats df;
+  for (size_t r = 0; log_sums != nullptr && r < tile.rows; r += hn::Lanes(df)) {
+    const auto logarithm = hn::Log(df, hn::LoadU(df, factors + r));
+    hn::StoreU(hn::Sub(hn::LoadU(df, log_sums + r), logarithm), df, log_sums + r);
   }
 }
 
@@ -93,8 +113,8 @@ HWY_INLINE float probabilities_of(
 template <class D>
 HWY_INLINE hn::Vec<hn::Rebind<uint32_t, D>> pair_of(D df, hn::Vec<D> low, hn::Vec<D> high) {
   const hn::Rebind<uint32_t, D> du;
-  const auto low_bits = hn::BitCast(du, BFloat16::round(df, low));
-  return hn::Or(hn::ShiftRight<16>(low_bits), hn::BitCast(du, BFloat16::round(df, high)));
+  return hn::Or(hn::ShiftRight<16>(nearest(df, low)),
+                hn::And(nearest(df, high), hn::Set(du, 0xFFFF0000)));
 }
 
 void softmax_back_block(const TileRows& tile, const TileGradients& given) {
@@ -149,21 +169,7 @@ void narrow_block(const float* from,
     const auto factor = hn::Set(df, factors != nullptr ? factors[r] : 1.0f);
     for (size_t i = 0; i < columns; i += hn::Lanes(df)) {
       const auto v = hn::Mul(hn::LoadU(df, from + r * columns + i), factor);
-      BFloat16::store(df, v, to + r * stride + i);
-    }
-  }
-}
-
-void pair_block(const uint16_t* from, size_t rows, size_t columns, size_t stride, uint32_t* to) {
-  const Floats df;
-  const hn::Rebind<uint32_t, Floats> du;
-  const hn::Rebind<uint16_t, Floats> du16;
-  for (size_t r = 0; r < rows; r += 2, to += columns) {
-    const uint16_t *first = from + r * stride, *second = first + stride;
-    for (size_t i = 0; i < columns; i += hn::Lanes(df)) {
-      const auto low = hn::PromoteTo(du, hn::LoadU(du16, first + i));
-      const auto high = hn::PromoteTo(du, hn::LoadU(du16, second + i));
-      hn::StoreU(hn::Or(low, hn::ShiftLeft<16>(high)), du, to + i);
+      store_nearest(df, v, to + r * stride + i);
     }
   }
 }
@@ -177,7 +183,6 @@ namespace {
 HWY_EXPORT(softmax_block);
 HWY_EXPORT(softmax_back_block);
 HWY_EXPORT(narrow_block);
-HWY_EXPORT(pair_block);
 }  // namespace
 
 void tile_softmax(const TileRows& tile,
@@ -199,10 +204,6 @@ void narrow_rows(const float* from,
                  size_t stride,
                  uint16_t* to) {
   HWY_DYNAMIC_DISPATCH(narrow_block)(from, rows, columns, factors, stride, to);
-}
-
-void pair_rows(const uint16_t* from, size_t rows, size_t columns, size_t stride, uint32_t* to) {
-  HWY_DYNAMIC_DISPATCH(pair_block)(from, rows, columns, stride, to);
 }
 
 }  // namespace oneshot::kernels::cpu

@@ -1,4 +1,4 @@
-// What tile attention does between its products, compiled once per instruction set.
+// What tile attention does around its products, compiled once per instruction set.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 namespace oneshot::kernels::cpu {
 
 /// The scores of a block of queries, whose row r sees the first first + r + 1 of `columns` keys.
-/// Rows of all that a block has are `stride` numbers apart. An even number of rows; whole vectors.
+/// Rows of all that a block has are `stride` numbers apart. 64 rows.
 struct TileRows {
   size_t rows, columns, stride, first;
   float scale;
@@ -40,7 +40,11 @@ void narrow_rows(const float* from,
                  size_t stride,
                  uint16_t* to);
 
-/// Rows of bfloat16, `stride` apart, as pairs [rows / 2, columns].
-void pair_rows(const uint16_t* from, size_t rows, size_t columns, size_t stride, uint32_t* to);
+/// What the layouts of a head for the products of tiles read and write.
+struct LayoutJob {
+  const uint32_t* from;  // rows of bfloat16, `stride` numbers apart, an even one
+  uint32_t* to;
+  size_t rows, columns, stride;
+};
 
 }  // namespace oneshot::kernels::cpu

@@ -72,6 +72,7 @@ struct Plan {
   uint64_t peak_memory_bytes = 0;  // estimate
   int threads = 1;
   int64_t slice_bytes = 0;  // of a weight, read at a time by one thread
+  uint64_t band_bytes = 0;  // of a tensor that comes in ranges of columns, gathered before a write
   uint64_t state_memory_bytes =
       0;  // for hidden states of samples between blocks; more goes to a file
 

@@ -43,6 +43,9 @@ class Format {
   /// shorter.
   virtual int64_t row_alignment(const Scheme& scheme) const = 0;
 
+  /// True when a range of a weight's rows is a range of columns of what is stored.
+  virtual bool transposes() const { return false; }
+
   /// Writes a range of rows of a module. Called once for each range, in any order, by any thread.
   virtual void encode(const PlannedModule& module,
                       const QuantizedWeight& rows,

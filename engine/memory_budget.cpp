@@ -18,6 +18,8 @@ constexpr uint64_t kBytesPerTensor = 2048;     // headers, names, plan
 constexpr uint64_t kCopiesOfSlice = 4;    // source, rewritten rows, codes, packed, ATen temporaries
 constexpr int64_t kSliceBytes = 2 << 20;  // fits the caches; larger brings nothing
 constexpr int64_t kSmallestSliceBytes = 64 << 10;
+constexpr int64_t kSlicesPerBand = 16;         // 32 MiB: rows of most weights are then whole
+constexpr uint64_t kBandsAtATime = 2;          // threads work on neighbouring rows
 constexpr uint64_t kModelBytes = 128 << 20;    // a model, and what its products are made with
 constexpr uint64_t kCopiesOfSample = 6;        // states, projections, products of the MLP
 constexpr uint64_t kWantedBytes = 1ULL << 30;  // what many threads share unless told otherwise
@@ -31,6 +33,15 @@ uint64_t slice_cost(const Plan& plan) {
     }
   }
   return largest * kCopiesOfSlice;
+}
+
+/// What formats that transpose gather.
+uint64_t band_cost(const Plan& plan) {
+  uint64_t cost = 0;
+  for (const PlannedOutput& output : plan.outputs) {
+    cost += output.format->transposes() ? plan.band_bytes : 0;
+  }
+  return cost * kBandsAtATime;
 }
 
 /// "model.layers.12" of "model.layers.12.mlp.up_proj"; empty for what is in no layer.
@@ -111,7 +122,10 @@ void plan_memory(Plan& plan, const PlanRequest& request) {
   plan.threads = request.threads;
   const uint64_t base = kBaseBytes + kBytesPerTensor * (plan.modules.size() + plan.kept.size());
   const auto threads = static_cast<uint64_t>(request.threads);
-  const auto peak = [&] { return base + slice_cost(plan) * threads; };
+  const auto peak = [&] {
+    plan.band_bytes = static_cast<uint64_t>(plan.slice_bytes * kSlicesPerBand);
+    return base + slice_cost(plan) * threads + band_cost(plan);
+  };
   for (plan.slice_bytes = kSliceBytes;
        peak() > request.memory.value_or(kWantedBytes) && plan.slice_bytes > kSmallestSliceBytes;) {
     plan.slice_bytes /= 2;

@@ -6,6 +6,7 @@
 
 #include "engine/checkpoint/shard_writer.h"
 #include "engine/format.h"
+#include "engine/output_bands.h"
 
 namespace oneshot {
 
@@ -13,7 +14,10 @@ namespace oneshot {
 class OutputShards : public OutputTensors {
  public:
   /// Creates the files and reserves their space. folder: exists. output: outlives this.
-  OutputShards(const PlannedOutput& output, const std::filesystem::path& folder);
+  /// band_bytes: of a tensor whose columns are gathered.
+  OutputShards(const PlannedOutput& output,
+               const std::filesystem::path& folder,
+               uint64_t band_bytes);
 
   /// What a format encoded. throws Failed when it is not what the format announced.
   void put(const std::string& name, const at::Tensor& piece, int64_t row, int64_t column) override;
@@ -24,8 +28,8 @@ class OutputShards : public OutputTensors {
   /// Bytes of a tensor that stays as it is, from its place in the source.
   void copy(const SourceTensor& tensor, const InputFile& file, uint64_t first_byte, uint64_t bytes);
 
-  /// Brings the files to disk.
-  void finish() { writer_.finish(); }
+  /// Brings the files to disk. throws Failed when a format did not write all of a tensor.
+  void finish();
 
   const Format& format() const { return *output_.format; }
 
@@ -34,6 +38,7 @@ class OutputShards : public OutputTensors {
 
   const PlannedOutput& output_;
   ShardWriter writer_;
+  OutputBands bands_;
 };
 
 }  // namespace oneshot

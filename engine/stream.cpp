@@ -36,7 +36,8 @@ class Stream {
         listener_(listener),
         statistics_(plan_.modules.size()) {
     for (size_t i = 0; i < plan_.outputs.size(); ++i) {
-      shards_.push_back(std::make_unique<OutputShards>(plan_.outputs[i], request.folders[i]));
+      shards_.push_back(
+          std::make_unique<OutputShards>(plan_.outputs[i], request.folders[i], plan_.band_bytes));
     }
   }
 
@@ -69,7 +70,6 @@ class Stream {
 
  private:
   // ---- what there is to do ----
-
   void add_slices(std::vector<Item>& items,
                   Item::Kind kind,
                   size_t index,

@@ -49,6 +49,8 @@ class AutoAwq : public Format {
 
   int64_t row_alignment(const Scheme&) const override { return integers::kAwqRowAlignment; }
 
+  bool transposes() const override { return true; }
+
   void encode(const PlannedModule& module,
               const QuantizedWeight& rows,
               int64_t first_row,

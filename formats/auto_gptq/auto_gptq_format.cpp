@@ -81,6 +81,8 @@ class AutoGptq : public Format {
 
   int64_t row_alignment(const Scheme&) const override { return integers::kGptqRowAlignment; }
 
+  bool transposes() const override { return true; }
+
   void encode(const PlannedModule& module,
               const QuantizedWeight& rows,
               int64_t first_row,

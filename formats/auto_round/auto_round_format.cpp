@@ -99,6 +99,8 @@ class AutoRound : public Format {
                                               : integers::kGptqRowAlignment;
   }
 
+  bool transposes() const override { return true; }
+
   void encode(const PlannedModule& module,
               const QuantizedWeight& rows,
               int64_t first_row,

@@ -15,21 +15,29 @@ constexpr int kBits = 4;
 constexpr int64_t kRowsPerWord = 8;
 /// Which nibble of a word each of the eight rows gets.
 constexpr std::array<int64_t, kRowsPerWord> kNibble{0, 4, 1, 5, 2, 6, 3, 7};
+/// The inverse: which row is in each nibble.
+constexpr std::array<int64_t, kRowsPerWord> kRowOfNibble{0, 2, 4, 6, 1, 3, 5, 7};
 
 /// A tile of words: small enough for the first cache, and lines of the output are whole.
 constexpr int64_t kTileWords = 16;
 constexpr int64_t kTileColumns = 64;
 using Tile = std::array<std::array<uint32_t, kTileColumns>, kTileWords>;
 
-/// The words of eight rows, for `count` columns. Codes are −8 … 7; their top bit is flipped.
+/// The words of eight rows, for `count` columns. Codes are −8 … 7; their top bit is flipped. Bytes
+/// first, words then: both loops become vector instructions.
 void pack_words(const uint8_t* codes, int64_t row_bytes, int64_t count, uint32_t* words) {
-  std::fill(words, words + count, 0x88888888U);
-  for (int64_t row = 0; row < kRowsPerWord; ++row) {
-    const uint8_t* from = codes + row * row_bytes;
-    const auto shift = static_cast<int>(kBits * kNibble[row]);
+  constexpr int64_t kBytes = 4;
+  std::array<std::array<uint8_t, kTileColumns>, kBytes> bytes;
+  for (int64_t byte = 0; byte < kBytes; ++byte) {
+    const uint8_t* low = codes + kRowOfNibble[2 * byte] * row_bytes;
+    const uint8_t* high = codes + kRowOfNibble[2 * byte + 1] * row_bytes;
     for (int64_t k = 0; k < count; ++k) {
-      words[k] ^= (from[k] & 15U) << shift;
+      bytes[byte][k] = static_cast<uint8_t>(((low[k] & 15U) | (high[k] << kBits)) ^ 0x88U);
     }
+  }
+  for (int64_t k = 0; k < count; ++k) {
+    words[k] = bytes[0][k] | uint32_t{bytes[1][k]} << 8 | uint32_t{bytes[2][k]} << 16 |
+               uint32_t{bytes[3][k]} << 24;
   }
 }
 

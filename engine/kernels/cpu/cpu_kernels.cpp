@@ -57,8 +57,8 @@ const KernelTable& cpu_kernels() {
       .rms_norm_backward = cpu::rms_norm_backward,
       .silu_multiply_backward = cpu::silu_multiply_backward,
       .rotate_heads_backward = cpu::rotate_heads_backward,
-      .causal_softmax_ = cpu::causal_softmax_,
-      .causal_softmax_backward_ = cpu::causal_softmax_backward_,
+      .causal_softmax = cpu::causal_softmax,
+      .causal_softmax_backward = cpu::causal_softmax_backward,
   };
   return kTable;
 }

@@ -28,12 +28,12 @@ at::Tensor rotate_heads_backward(const at::Tensor& grad,
                                  const at::Tensor& cosine,
                                  const at::Tensor& sine);
 
-/// Of causal_softmax_'s scores, in place, from these scores themselves: they become the
+/// Of causal_softmax's scores, in place, from these scores themselves: they become the
 /// probabilities, and grad, the gradient of the probabilities, that of the scores. Both of one
-/// dtype and shape, contiguous; log_sums as causal_softmax_ gave them.
-void causal_softmax_backward_(at::Tensor& scores,
-                              at::Tensor& grad,
-                              const CausalRows& rows,
-                              const at::Tensor& log_sums);
+/// dtype and shape, contiguous; log_sums as causal_softmax gave them.
+void causal_softmax_backward(at::Tensor& scores,
+                             at::Tensor& grad,
+                             const CausalRows& rows,
+                             const at::Tensor& log_sums);
 
 }  // namespace oneshot::kernels

@@ -162,22 +162,22 @@ at::Tensor rotate_heads_backward(const at::Tensor& grad,
       rows, cosine, sine);
 }
 
-void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
-  check_causal("causal_softmax_", scores, rows);
+void causal_softmax(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
+  check_causal("causal_softmax", scores, rows);
   const bool plain = is_plain({scores}) && !is_tracked({scores});
-  pick(plain, &KernelTable::causal_softmax_)(scores, rows, log_sums);
+  pick(plain, &KernelTable::causal_softmax)(scores, rows, log_sums);
 }
 
-void causal_softmax_backward_(at::Tensor& scores,
-                              at::Tensor& grad,
-                              const CausalRows& rows,
-                              const at::Tensor& log_sums) {
-  check_causal("causal_softmax_backward_", scores, rows);
+void causal_softmax_backward(at::Tensor& scores,
+                             at::Tensor& grad,
+                             const CausalRows& rows,
+                             const at::Tensor& log_sums) {
+  check_causal("causal_softmax_backward", scores, rows);
   const bool fits = grad.is_contiguous() && grad.sizes() == scores.sizes() &&
                     log_sums.is_contiguous() &&
                     log_sums.numel() * scores.size(-1) == scores.numel();
-  check(fits, "causal_softmax_backward_", grad, scores);
-  pick(is_plain({scores, grad}), &KernelTable::causal_softmax_backward_)(
+  check(fits, "causal_softmax_backward", grad, scores);
+  pick(is_plain({scores, grad}), &KernelTable::causal_softmax_backward)(
       scores, grad, rows, log_sums);
 }
 

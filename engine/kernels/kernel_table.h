@@ -45,13 +45,13 @@ struct KernelTable {
   at::Tensor (*rotate_heads_backward)(const at::Tensor& grad,
                                       const at::Tensor& cosine,
                                       const at::Tensor& sine) = nullptr;
-  void (*causal_softmax_)(at::Tensor& scores,
-                          const CausalRows& rows,
-                          const at::Tensor& log_sums) = nullptr;
-  void (*causal_softmax_backward_)(at::Tensor& scores,
-                                   at::Tensor& grad,
-                                   const CausalRows& rows,
-                                   const at::Tensor& log_sums) = nullptr;
+  void (*causal_softmax)(at::Tensor& scores,
+                         const CausalRows& rows,
+                         const at::Tensor& log_sums) = nullptr;
+  void (*causal_softmax_backward)(at::Tensor& scores,
+                                  at::Tensor& grad,
+                                  const CausalRows& rows,
+                                  const at::Tensor& log_sums) = nullptr;
   // Of tuning: the scheme's group_size is 1 … columns.
   void (*round_tuned)(const TunedScheme& scheme,
                       const TunedWeight& weight,

@@ -86,6 +86,6 @@ struct CausalRows {
 /// does not see become 0. scores [..., rows, columns], contiguous, its rows a multiple of the
 /// period; no gradient. log_sums, float32, one a row, where it is defined, gets the logarithm of
 /// the sum of each row's exponentials, for the way back.
-void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums = {});
+void causal_softmax(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums = {});
 
 }  // namespace oneshot::kernels

@@ -8,6 +8,7 @@
 
 #include "engine/kernels/cpu/tile_layout.h"
 #include "engine/kernels/cpu/tile_rows.h"
+#include "engine/kernels/processor.h"
 
 namespace oneshot::kernels {
 namespace {
@@ -202,7 +203,7 @@ class WayBack {
 
 bool fits_tile_attention(const at::Tensor& query, const at::Tensor& key) {
   return query.is_cpu() && query.scalar_type() == at::kBFloat16 && query.size(2) == key.size(2) &&
-         query.size(2) % kQueries == 0 && query.size(3) % 16 == 0 &&
+         query.size(2) % kQueries == 0 && query.size(3) % 16 == 0 && has_bfloat16_products() &&
          blas::could_pack(at::kBFloat16);
 }
 

@@ -75,7 +75,7 @@ at::Tensor attend_by_ranges(const at::Tensor& query,
     const at::Tensor seen_keys = keys.narrow(1, 0, range.seen);
     at::Tensor scores = at::bmm(rows_of(query, range, keys), seen_keys.transpose(1, 2));
     const at::Tensor sums = log_sums.defined() ? sums_of(log_sums, range, query) : at::Tensor();
-    kernels::causal_softmax_(scores, range.rows, sums);
+    kernels::causal_softmax(scores, range.rows, sums);
     put_rows(at::bmm(scores, values.narrow(1, 0, range.seen)), range, result);
   }
   return result;
@@ -95,7 +95,7 @@ variable_list backward_by_ranges(const at::Tensor& grad, const variable_list& sa
     const at::Tensor given = rows_of(grad, range, keys);
     at::Tensor scores = at::bmm(rows, seen(keys).transpose(1, 2));
     at::Tensor to_scores = at::bmm(given, seen(values).transpose(1, 2));
-    kernels::causal_softmax_backward_(
+    kernels::causal_softmax_backward(
         scores, to_scores, range.rows, sums_of(log_sums, range, query));
     seen(to_values).baddbmm_(scores.transpose(1, 2), given);
     seen(to_keys).baddbmm_(to_scores.transpose(1, 2), rows);

@@ -309,7 +309,7 @@ nlohmann::json measure_pieces(at::ScalarType dtype) {
   add("attention_softmax", [&] {
     for (int64_t seen = 128; seen <= kTokens; seen += 128) {
       at::Tensor scores = at::ones({kKeyHeads, 3 * 128, seen}, dtype);
-      kernels::causal_softmax_(scores, {128, seen - 128, 0.125});
+      kernels::causal_softmax(scores, {128, seen - 128, 0.125});
     }
   });
   add("attention_softmax_back", [&] {
@@ -317,7 +317,7 @@ nlohmann::json measure_pieces(at::ScalarType dtype) {
       at::Tensor scores = at::ones({kKeyHeads, 3 * 128, seen}, dtype);
       at::Tensor grads = at::ones_like(scores);
       const at::Tensor sums = at::full({kKeyHeads * 3 * 128}, 5.0);
-      kernels::causal_softmax_backward_(scores, grads, {128, seen - 128, 0.125}, sums);
+      kernels::causal_softmax_backward(scores, grads, {128, seen - 128, 0.125}, sums);
     }
   });
   return result;

@@ -197,14 +197,14 @@ SoftmaxJob softmax_job(at::Tensor& scores, const CausalRows& rows, const at::Ten
 
 }  // namespace
 
-void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
+void causal_softmax(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
   HWY_DYNAMIC_DISPATCH(softmax)(softmax_job(scores, rows, log_sums));
 }
 
-void causal_softmax_backward_(at::Tensor& scores,
-                              at::Tensor& grad,
-                              const CausalRows& rows,
-                              const at::Tensor& log_sums) {
+void causal_softmax_backward(at::Tensor& scores,
+                             at::Tensor& grad,
+                             const CausalRows& rows,
+                             const at::Tensor& log_sums) {
   SoftmaxJob job = softmax_job(scores, rows, log_sums);
   job.grad = grad.mutable_data_ptr();
   HWY_DYNAMIC_DISPATCH(softmax_back)(job);

@@ -23,7 +23,7 @@ at::Tensor pack_int(const at::Tensor& codes, int bits);
 at::Tensor pack_nibbles(const at::Tensor& codes);
 at::Tensor rms_norm(const at::Tensor& input, const at::Tensor& weight, double epsilon);
 at::Tensor silu_multiply(const at::Tensor& gate, const at::Tensor& up);
-void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums);
+void causal_softmax(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums);
 at::Tensor rotate_heads(const at::Tensor& x, const at::Tensor& cosine, const at::Tensor& sine);
 at::Tensor rms_norm_backward(const at::Tensor& grad,
                              const at::Tensor& input,
@@ -35,10 +35,10 @@ GateGradients silu_multiply_backward(const at::Tensor& grad,
 at::Tensor rotate_heads_backward(const at::Tensor& grad,
                                  const at::Tensor& cosine,
                                  const at::Tensor& sine);
-void causal_softmax_backward_(at::Tensor& scores,
-                              at::Tensor& grad,
-                              const CausalRows& rows,
-                              const at::Tensor& log_sums);
+void causal_softmax_backward(at::Tensor& scores,
+                             at::Tensor& grad,
+                             const CausalRows& rows,
+                             const at::Tensor& log_sums);
 
 /// How the floating-point numbers of a tensor are stored.
 enum class Storage { BFloat16, Float16, Float32 };

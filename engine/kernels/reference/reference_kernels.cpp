@@ -198,7 +198,7 @@ at::Tensor seen_scores(const at::Tensor& scores, const CausalRows& rows) {
   return scaled.masked_fill(hidden, -INFINITY);
 }
 
-void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
+void causal_softmax(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
   const at::Tensor seen = seen_scores(scores, rows);
   if (log_sums.defined()) {
     log_sums.view({-1, rows.period}).copy_(at::logsumexp(seen, -1));
@@ -206,10 +206,10 @@ void causal_softmax_(at::Tensor& scores, const CausalRows& rows, const at::Tenso
   scores.view(seen.sizes()).copy_(at::softmax(seen, -1));
 }
 
-void causal_softmax_backward_(at::Tensor& scores,
-                              at::Tensor& grad,
-                              const CausalRows& rows,
-                              const at::Tensor& log_sums) {
+void causal_softmax_backward(at::Tensor& scores,
+                             at::Tensor& grad,
+                             const CausalRows& rows,
+                             const at::Tensor& log_sums) {
   const at::Tensor seen = seen_scores(scores, rows);
   const at::Tensor probabilities = (seen - log_sums.view({-1, rows.period, 1})).exp();
   const at::Tensor given = grad.view(seen.sizes()).to(at::kFloat);
@@ -235,8 +235,8 @@ constexpr KernelTable kReference = {
     .rms_norm_backward = rms_norm_backward,
     .silu_multiply_backward = silu_multiply_backward,
     .rotate_heads_backward = rotate_heads_backward,
-    .causal_softmax_ = causal_softmax_,
-    .causal_softmax_backward_ = causal_softmax_backward_,
+    .causal_softmax = causal_softmax,
+    .causal_softmax_backward = causal_softmax_backward,
     .round_tuned = reference::round_tuned,
     .sign_step = reference::sign_step,
     .search_scales = reference::search_scales,

@@ -72,7 +72,7 @@ Rows kernel_rows() {
           row("rms_norm", cpu.rms_norm != nullptr),
           row("silu_multiply", cpu.silu_multiply != nullptr),
           row("rotate_heads", cpu.rotate_heads != nullptr),
-          row("causal_softmax", cpu.causal_softmax_ != nullptr)};
+          row("causal_softmax", cpu.causal_softmax != nullptr)};
 }
 
 std::vector<std::string> format_names() {

@@ -58,11 +58,12 @@ const c10::BFloat16* factor_of(const at::Tensor& pairs, int64_t at) {
   return reinterpret_cast<const c10::BFloat16*>(pairs.data_ptr<int32_t>() + at);
 }
 
-/// Calls work(head, key/value head, first query), heads numbered through all of the batch.
+/// Calls work(head, key/value head, first query), heads numbered through all of the batch. A key
+/// head's first block is one that sees all keys.
 template <class Work>
 void for_each_block(const Sizes& sizes, const Work& work) {
   for (int64_t head = 0; head < sizes.batches * sizes.heads; ++head) {
-    for (int64_t begin = 0; begin < sizes.tokens; begin += kQueries) {
+    for (int64_t begin = sizes.tokens - kQueries; begin >= 0; begin -= kQueries) {
       work(head, head / sizes.shared, begin);
     }
   }
@@ -90,15 +91,14 @@ class WayBack {
         key_columns_(cpu::transposed_pairs(key)),
         value_columns_(cpu::transposed_pairs(value)),
         key_pairs_(cpu::row_pairs(key)),
-        query_columns_(cpu::transposed(query)),
-        grad_columns_(cpu::transposed(grad_.transpose(1, 2))),
         to_query_(at::empty_like(query)),
-        to_key_(at::zeros({key.size(0), key.size(1), key.size(3), key.size(2)}, at::kFloat)),
-        to_value_(at::zeros_like(to_key_)),
+        to_key_(at::empty({key.size(0), key.size(1), key.size(3), key.size(2)}, at::kFloat)),
+        to_value_(at::empty_like(to_key_)),
         scores_(at::empty({2, kQueries, sizes_.stride}, at::kFloat)),
         pairs_(at::empty({2, kQueries / 2, sizes_.stride}, at::kInt)),
         score_grads_(at::empty({kQueries, sizes_.stride}, at::kBFloat16)),
-        rows_(at::empty({kQueries, sizes_.head_dim}, at::kFloat)) {}
+        rows_(at::empty({kQueries, sizes_.head_dim}, at::kFloat)),
+        columns_(at::empty({sizes_.head_dim, kQueries}, at::kBFloat16)) {}
 
   AttentionGradients run() {
     for_each_block(sizes_, [&](int64_t head, int64_t key_head, int64_t begin) {
@@ -124,7 +124,7 @@ class WayBack {
                  sizes_.tokens,
                  sizes_.stride,
                  false,
-                 numbers(query_) + (head * sizes_.tokens + begin) * sizes_.head_dim,
+                 query_rows(head, begin),
                  factor_of(key_columns_, columns),
                  scores);
     blas::brgemm(kQueries,
@@ -134,7 +134,7 @@ class WayBack {
                  sizes_.tokens,
                  sizes_.stride,
                  false,
-                 numbers(grad_) + token_place(sizes_, head, begin),
+                 grad_rows(head, begin),
                  factor_of(value_columns_, columns),
                  grads);
     uint32_t* pairs = words(pairs_);
@@ -168,35 +168,50 @@ class WayBack {
                      nullptr,
                      static_cast<size_t>(head_dim),
                      bits(numbers(to_query_)) + (head * sizes_.tokens + begin) * head_dim);
-    add(grad_columns_, head, begin, 0, to_value_, key_head);
-    add(query_columns_, head, begin, 1, to_key_, key_head);
+    const bool is_first = head % sizes_.shared == 0 && seen == sizes_.tokens;
+    const int64_t place = key_head * head_dim * sizes_.tokens;
+    transpose(grad_rows(head, begin), sizes_.heads * head_dim);
+    add(0, seen, !is_first, to_value_.mutable_data_ptr<float>() + place);
+    transpose(query_rows(head, begin), head_dim);
+    add(1, seen, !is_first, to_key_.mutable_data_ptr<float>() + place);
   }
 
-  /// Columns of a head [head_dim, a block of tokens] times pairs [a block, seen], added to
-  /// [head_dim, T] of a key/value head.
-  void add(const at::Tensor& columns,
-           int64_t head,
-           int64_t begin,
-           int64_t which,
-           const at::Tensor& sums,
-           int64_t key_head) {
+  c10::BFloat16* query_rows(int64_t head, int64_t begin) const {
+    return numbers(query_) + (head * sizes_.tokens + begin) * sizes_.head_dim;
+  }
+  c10::BFloat16* grad_rows(int64_t head, int64_t begin) const {
+    return numbers(grad_) + token_place(sizes_, head, begin);
+  }
+
+  /// The rows of a block as columns_.
+  void transpose(const c10::BFloat16* rows, int64_t stride) {
+    cpu::transpose_rows({.from = reinterpret_cast<const uint32_t*>(rows),
+                         .to = reinterpret_cast<uint32_t*>(numbers(columns_)),
+                         .rows = static_cast<size_t>(kQueries),
+                         .columns = static_cast<size_t>(sizes_.head_dim),
+                         .stride = static_cast<size_t>(stride)});
+  }
+
+  /// columns_ times the pairs of that number [a block, seen], as sums [head_dim, T] or added to
+  /// them.
+  void add(int64_t number, int64_t seen, bool is_added, float* sums) {
     blas::brgemm(sizes_.head_dim,
-                 begin + kQueries,
+                 seen,
                  kQueries,
-                 sizes_.tokens,
+                 kQueries,
                  sizes_.stride,
                  sizes_.tokens,
-                 true,
-                 numbers(columns) + head * sizes_.head_dim * sizes_.tokens + begin,
-                 factor_of(pairs_, which * kQueries / 2 * sizes_.stride),
-                 sums.mutable_data_ptr<float>() + key_head * sizes_.head_dim * sizes_.tokens);
+                 is_added,
+                 numbers(columns_),
+                 factor_of(pairs_, number * kQueries / 2 * sizes_.stride),
+                 sums);
   }
 
   Sizes sizes_;
   at::Tensor grad_, query_, log_sums_;
-  at::Tensor key_columns_, value_columns_, key_pairs_, query_columns_, grad_columns_;
+  at::Tensor key_columns_, value_columns_, key_pairs_;
   at::Tensor to_query_, to_key_, to_value_;
-  at::Tensor scores_, pairs_, score_grads_, rows_;  // of one block
+  at::Tensor scores_, pairs_, score_grads_, rows_, columns_;  // of one block
 };
 
 }  // namespace

@@ -58,6 +58,57 @@ const c10::BFloat16* factor_of(const at::Tensor& pairs, int64_t at) {
   return reinterpret_cast<const c10::BFloat16*>(pairs.data_ptr<int32_t>() + at);
 }
 
+/// How far apart the rows of the factors and of the result are; of pairs, in words.
+struct Strides {
+  int64_t left, right, result;
+};
+
+// A product of a new shape costs its thread more time than a thousand of them take, so all are made
+// of one: kQueries columns, or as many rows of the right factor, at a time.
+
+/// left [rows, inner] times pairs of [inner, columns] → result, or added to it.
+void multiply_columns(std::array<int64_t, 3> rows_inner_columns,
+                      const Strides& strides,
+                      bool is_added,
+                      const c10::BFloat16* left,
+                      const c10::BFloat16* right,
+                      float* result) {
+  const auto [rows, inner, columns] = rows_inner_columns;
+  for (int64_t i = 0; i < columns; i += kQueries) {
+    blas::brgemm(rows,
+                 kQueries,
+                 inner,
+                 strides.left,
+                 strides.right,
+                 strides.result,
+                 is_added,
+                 left,
+                 right + 2 * i,
+                 result + i);
+  }
+}
+
+/// left [kQueries, inner] times pairs of [inner, columns] → result [kQueries, columns].
+void multiply_rows(int64_t inner,
+                   int64_t columns,
+                   int64_t left_stride,
+                   const c10::BFloat16* left,
+                   const c10::BFloat16* right,
+                   float* result) {
+  for (int64_t i = 0; i < inner; i += kQueries) {
+    blas::brgemm(kQueries,
+                 columns,
+                 kQueries,
+                 left_stride,
+                 columns,
+                 columns,
+                 i > 0,
+                 left + i,
+                 right + i * columns,
+                 result);
+  }
+}
+
 /// Calls work(head, key/value head, first query), heads numbered through all of the batch. A key
 /// head's first block is one that sees all keys.
 template <class Work>
@@ -117,26 +168,18 @@ class WayBack {
     const int64_t seen = begin + kQueries, columns = key_head * sizes_.head_dim / 2 * sizes_.tokens;
     float* scores = scores_.mutable_data_ptr<float>();
     float* grads = scores + kQueries * sizes_.stride;
-    blas::brgemm(kQueries,
-                 seen,
-                 sizes_.head_dim,
-                 sizes_.head_dim,
-                 sizes_.tokens,
-                 sizes_.stride,
-                 false,
-                 query_rows(head, begin),
-                 factor_of(key_columns_, columns),
-                 scores);
-    blas::brgemm(kQueries,
-                 seen,
-                 sizes_.head_dim,
-                 sizes_.heads * sizes_.head_dim,
-                 sizes_.tokens,
-                 sizes_.stride,
-                 false,
-                 grad_rows(head, begin),
-                 factor_of(value_columns_, columns),
-                 grads);
+    multiply_columns({kQueries, sizes_.head_dim, seen},
+                     {sizes_.head_dim, sizes_.tokens, sizes_.stride},
+                     false,
+                     query_rows(head, begin),
+                     factor_of(key_columns_, columns),
+                     scores);
+    multiply_columns({kQueries, sizes_.head_dim, seen},
+                     {sizes_.heads * sizes_.head_dim, sizes_.tokens, sizes_.stride},
+                     false,
+                     grad_rows(head, begin),
+                     factor_of(value_columns_, columns),
+                     grads);
     uint32_t* pairs = words(pairs_);
     cpu::tile_softmax_back(
         sizes_.tile(begin),
@@ -152,16 +195,12 @@ class WayBack {
   void products(int64_t head, int64_t key_head, int64_t begin) {
     const int64_t seen = begin + kQueries, head_dim = sizes_.head_dim;
     float* rows = rows_.mutable_data_ptr<float>();
-    blas::brgemm(kQueries,
-                 head_dim,
-                 seen,
-                 sizes_.stride,
-                 head_dim,
-                 head_dim,
-                 false,
-                 numbers(score_grads_),
-                 factor_of(key_pairs_, key_head * sizes_.tokens / 2 * head_dim),
-                 rows);
+    multiply_rows(seen,
+                  head_dim,
+                  sizes_.stride,
+                  numbers(score_grads_),
+                  factor_of(key_pairs_, key_head * sizes_.tokens / 2 * head_dim),
+                  rows);
     cpu::narrow_rows(rows,
                      kQueries,
                      static_cast<size_t>(head_dim),
@@ -195,16 +234,12 @@ class WayBack {
   /// columns_ times the pairs of that number [a block, seen], as sums [head_dim, T] or added to
   /// them.
   void add(int64_t number, int64_t seen, bool is_added, float* sums) {
-    blas::brgemm(sizes_.head_dim,
-                 seen,
-                 kQueries,
-                 kQueries,
-                 sizes_.stride,
-                 sizes_.tokens,
-                 is_added,
-                 numbers(columns_),
-                 factor_of(pairs_, number * kQueries / 2 * sizes_.stride),
-                 sums);
+    multiply_columns({sizes_.head_dim, kQueries, seen},
+                     {kQueries, sizes_.stride, sizes_.tokens},
+                     is_added,
+                     numbers(columns_),
+                     factor_of(pairs_, number * kQueries / 2 * sizes_.stride),
+                     sums);
   }
 
   Sizes sizes_;
@@ -239,31 +274,23 @@ at::Tensor tile_attention(const at::Tensor& query,
   float* sums = log_sums.defined() ? log_sums.mutable_data_ptr<float>() : nullptr;
   for_each_block(sizes, [&](int64_t head, int64_t key_head, int64_t begin) {
     const int64_t seen = begin + kQueries;
-    blas::brgemm(kQueries,
-                 seen,
-                 sizes.head_dim,
-                 sizes.head_dim,
-                 sizes.tokens,
-                 sizes.stride,
-                 false,
-                 numbers(queries) + (head * sizes.tokens + begin) * sizes.head_dim,
-                 factor_of(key_columns, key_head * sizes.head_dim / 2 * sizes.tokens),
-                 scores.mutable_data_ptr<float>());
+    multiply_columns({kQueries, sizes.head_dim, seen},
+                     {sizes.head_dim, sizes.tokens, sizes.stride},
+                     false,
+                     numbers(queries) + (head * sizes.tokens + begin) * sizes.head_dim,
+                     factor_of(key_columns, key_head * sizes.head_dim / 2 * sizes.tokens),
+                     scores.mutable_data_ptr<float>());
     cpu::tile_softmax(sizes.tile(begin),
                       scores.const_data_ptr<float>(),
                       bits(numbers(probabilities)),
                       factors.data(),
                       sums != nullptr ? sums + head * sizes.tokens + begin : nullptr);
-    blas::brgemm(kQueries,
-                 sizes.head_dim,
-                 seen,
-                 sizes.stride,
-                 sizes.head_dim,
-                 sizes.head_dim,
-                 false,
-                 numbers(probabilities),
-                 factor_of(value_pairs, key_head * sizes.tokens / 2 * sizes.head_dim),
-                 rows.mutable_data_ptr<float>());
+    multiply_rows(seen,
+                  sizes.head_dim,
+                  sizes.stride,
+                  numbers(probabilities),
+                  factor_of(value_pairs, key_head * sizes.tokens / 2 * sizes.head_dim),
+                  rows.mutable_data_ptr<float>());
     cpu::narrow_rows(rows.const_data_ptr<float>(),
                      kQueries,
                      static_cast<size_t>(sizes.head_dim),

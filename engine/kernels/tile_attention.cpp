@@ -34,11 +34,8 @@ struct Sizes {
 
   /// What a block of queries from `begin` on sees.
   cpu::TileRows tile(int64_t begin) const {
-    return {.rows = static_cast<size_t>(kQueries),
-            .columns = static_cast<size_t>(begin + kQueries),
-            .stride = static_cast<size_t>(stride),
-            .first = static_cast<size_t>(begin),
-            .scale = scale};
+    const auto first = static_cast<size_t>(begin);
+    return {kQueries, first + kQueries, static_cast<size_t>(stride), first, scale};
   }
 
   int64_t batches, heads, shared, tokens, head_dim, stride;
@@ -58,17 +55,13 @@ const c10::BFloat16* factor_of(const at::Tensor& pairs, int64_t at) {
   return reinterpret_cast<const c10::BFloat16*>(pairs.data_ptr<int32_t>() + at);
 }
 
-/// How far apart the rows of the factors and of the result are; of pairs, in words.
-struct Strides {
-  int64_t left, right, result;
-};
-
 // A product of a new shape costs its thread more time than a thousand of them take, so all are made
 // of one: kQueries columns, or as many rows of the right factor, at a time.
 
-/// left [rows, inner] times pairs of [inner, columns] → result, or added to it.
+/// left [rows, inner] times pairs of [inner, columns] → result, or added to it. strides: of the
+/// rows of left, right and result; those of pairs in words.
 void multiply_columns(std::array<int64_t, 3> rows_inner_columns,
-                      const Strides& strides,
+                      std::array<int64_t, 3> strides,
                       bool is_added,
                       const c10::BFloat16* left,
                       const c10::BFloat16* right,
@@ -78,9 +71,9 @@ void multiply_columns(std::array<int64_t, 3> rows_inner_columns,
     blas::brgemm(rows,
                  kQueries,
                  inner,
-                 strides.left,
-                 strides.right,
-                 strides.result,
+                 strides[0],
+                 strides[1],
+                 strides[2],
                  is_added,
                  left,
                  right + 2 * i,
@@ -156,10 +149,9 @@ class WayBack {
       softmax(head, key_head, begin);
       products(head, key_head, begin);
     });
-    const auto rows = [](const at::Tensor& columns) {
-      return columns.to(at::kBFloat16).transpose(2, 3);
-    };
-    return {to_query_, rows(to_key_), rows(to_value_)};
+    return {to_query_,
+            to_key_.to(at::kBFloat16).transpose(2, 3),
+            to_value_.to(at::kBFloat16).transpose(2, 3)};
   }
 
  private:
@@ -180,28 +172,26 @@ class WayBack {
                      grad_rows(head, begin),
                      factor_of(value_columns_, columns),
                      grads);
-    uint32_t* pairs = words(pairs_);
     cpu::tile_softmax_back(
         sizes_.tile(begin),
         {.scores = scores,
          .grads = grads,
          .log_sums = log_sums_.const_data_ptr<float>() + head * sizes_.tokens + begin,
-         .probability_pairs = pairs,
-         .score_pairs = pairs + kQueries / 2 * sizes_.stride,
+         .probability_pairs = words(pairs_),
+         .score_pairs = words(pairs_) + kQueries / 2 * sizes_.stride,
          .score_grads = bits(numbers(score_grads_))});
   }
 
   /// What they give for query, key and value.
   void products(int64_t head, int64_t key_head, int64_t begin) {
     const int64_t seen = begin + kQueries, head_dim = sizes_.head_dim;
-    float* rows = rows_.mutable_data_ptr<float>();
     multiply_rows(seen,
                   head_dim,
                   sizes_.stride,
                   numbers(score_grads_),
                   factor_of(key_pairs_, key_head * sizes_.tokens / 2 * head_dim),
-                  rows);
-    cpu::narrow_rows(rows,
+                  rows_.mutable_data_ptr<float>());
+    cpu::narrow_rows(rows_.const_data_ptr<float>(),
                      kQueries,
                      static_cast<size_t>(head_dim),
                      nullptr,
@@ -263,8 +253,7 @@ at::Tensor tile_attention(const at::Tensor& query,
                           const at::Tensor& log_sums) {
   const Sizes sizes(query, key);
   const at::Tensor queries = query.contiguous();
-  const at::Tensor key_columns = cpu::transposed_pairs(key);
-  const at::Tensor value_pairs = cpu::row_pairs(value);
+  const at::Tensor key_columns = cpu::transposed_pairs(key), value_pairs = cpu::row_pairs(value);
   at::Tensor result =
       at::empty({sizes.batches, sizes.tokens, sizes.heads, sizes.head_dim}, query.options());
   const at::Tensor scores = at::empty({kQueries, sizes.stride}, at::kFloat);
@@ -273,8 +262,7 @@ at::Tensor tile_attention(const at::Tensor& query,
   std::array<float, kQueries> factors{};
   float* sums = log_sums.defined() ? log_sums.mutable_data_ptr<float>() : nullptr;
   for_each_block(sizes, [&](int64_t head, int64_t key_head, int64_t begin) {
-    const int64_t seen = begin + kQueries;
-    multiply_columns({kQueries, sizes.head_dim, seen},
+    multiply_columns({kQueries, sizes.head_dim, begin + kQueries},
                      {sizes.head_dim, sizes.tokens, sizes.stride},
                      false,
                      numbers(queries) + (head * sizes.tokens + begin) * sizes.head_dim,
@@ -285,7 +273,7 @@ at::Tensor tile_attention(const at::Tensor& query,
                       bits(numbers(probabilities)),
                       factors.data(),
                       sums != nullptr ? sums + head * sizes.tokens + begin : nullptr);
-    multiply_rows(seen,
+    multiply_rows(begin + kQueries,
                   sizes.head_dim,
                   sizes.stride,
                   numbers(probabilities),

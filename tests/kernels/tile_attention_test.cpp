@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "engine/kernels/cpu/tile_layout.h"
+#include "engine/kernels/cpu/tile_rows.h"
 #include "tests/kernels/every_target.h"
 
 namespace oneshot::kernels {
@@ -30,7 +31,13 @@ TEST(TileLayout, OfHeadsThatLieApart) {
   const at::Tensor flat = heads.flatten(0, 1);
   on_every_target([&](const KernelTable& /*cpu*/) {
     EXPECT_TRUE(cpu::row_pairs(heads).equal(paired(flat)));
-    EXPECT_TRUE(cpu::transposed(heads).equal(flat.transpose(1, 2)));
+    const at::Tensor rows = heads[1][2], columns = at::empty({32, 64}, at::kBFloat16);
+    cpu::transpose_rows({.from = static_cast<const uint32_t*>(rows.const_data_ptr()),
+                         .to = static_cast<uint32_t*>(columns.mutable_data_ptr()),
+                         .rows = 64,
+                         .columns = 32,
+                         .stride = static_cast<size_t>(rows.stride(0))});
+    EXPECT_TRUE(columns.equal(rows.t()));
     EXPECT_TRUE(cpu::transposed_pairs(heads).equal(paired(flat.transpose(1, 2))));
   });
 }

@@ -120,15 +120,6 @@ at::Tensor row_pairs(const at::Tensor& heads) {
                    });
 }
 
-at::Tensor transposed(const at::Tensor& heads) {
-  return each_head(heads,
-                   empty_heads(heads, heads.size(3), heads.size(2), at::kBFloat16),
-                   [](const LayoutJob& job) {
-                     HWY_DYNAMIC_DISPATCH(transpose)
-                     (job);
-                   });
-}
-
 at::Tensor transposed_pairs(const at::Tensor& heads) {
   return each_head(heads,
                    empty_heads(heads, heads.size(3) / 2, heads.size(2), at::kInt),
@@ -136,6 +127,10 @@ at::Tensor transposed_pairs(const at::Tensor& heads) {
                      HWY_DYNAMIC_DISPATCH(transpose_pairs)
                      (job);
                    });
+}
+
+void transpose_rows(const LayoutJob& job) {
+  HWY_DYNAMIC_DISPATCH(transpose)(job);
 }
 
 }  // namespace oneshot::kernels::cpu

@@ -11,9 +11,6 @@ namespace oneshot::kernels::cpu {
 /// Each head as a right factor: int32 [B · heads, T / 2, head_dim].
 at::Tensor row_pairs(const at::Tensor& heads);
 
-/// Each head transposed: [B · heads, head_dim, T].
-at::Tensor transposed(const at::Tensor& heads);
-
 /// Each head transposed, as a right factor: int32 [B · heads, head_dim / 2, T].
 at::Tensor transposed_pairs(const at::Tensor& heads);
 

@@ -40,11 +40,14 @@ void narrow_rows(const float* from,
                  size_t stride,
                  uint16_t* to);
 
-/// What the layouts of a head for the products of tiles read and write.
+/// What a layout for the products of tiles reads and writes.
 struct LayoutJob {
   const uint32_t* from;  // rows of bfloat16, `stride` numbers apart, an even one
   uint32_t* to;
   size_t rows, columns, stride;
 };
+
+/// The rows transposed, as rows of bfloat16 [columns, rows]; a multiple of 32 rows.
+void transpose_rows(const LayoutJob& job);
 
 }  // namespace oneshot::kernels::cpu

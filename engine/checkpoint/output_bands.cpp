@@ -1,4 +1,4 @@
-#include "engine/output_bands.h"
+#include "engine/checkpoint/output_bands.h"
 
 #include <algorithm>
 #include <cstring>

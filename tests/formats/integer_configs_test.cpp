@@ -120,7 +120,8 @@ Plan vision_plan() {
   add("vision_tower.layers.1.fc1", nullptr);
   add("projector.linear_1", nullptr);
   add("language_model.model.layers.0.mlp.gate", nullptr).kind = ModuleKind::Router;
-  add("language_model.model.layers.0.mlp.up_proj", "W4A16");
+  add("language_model.model.layers.0.mlp.up_proj", "W4A16").aliases = {
+      "model.language_model.layers.0.mlp.up_proj"};
   add("language_model.lm_head", nullptr);
   return plan;
 }
@@ -135,7 +136,9 @@ json written_config(const std::string& format, const json& source = json::object
 
 TEST(IntegerConfigs, PartsOutsideOfTheBlocksNeedNoEntryOfAutoRound) {
   const json config = written_config("auto_round")["quantization_config"];
-  EXPECT_EQ(config["block_name_to_quantize"], "language_model.model.layers");
+  // Transformers 5 has other names than the checkpoint: without them it would quantize nothing.
+  EXPECT_EQ(config["block_name_to_quantize"],
+            "language_model.model.layers,model.language_model.layers");
   EXPECT_EQ(config["extra_config"].size(), 1U);
   EXPECT_EQ(config["extra_config"]["language_model.model.layers.0.mlp.gate"]["bits"], 16);
 }
@@ -144,6 +147,7 @@ TEST(IntegerConfigs, GptqNamesAListThatStaysOnce) {
   const json config = written_config("auto_gptq")["quantization_config"];
   EXPECT_EQ(config["dynamic"],
             json({{"-:^vision_tower\\.layers\\.", json::object()},
+                  {"-:^model\\.vision_tower\\.layers\\.", json::object()},
                   {"-:^projector\\.linear_1$", json::object()},
                   {"-:^language_model\\.model\\.layers\\.0\\.mlp\\.gate$", json::object()}}));
   EXPECT_EQ(config["modules_in_block_to_quantize"], json({{"mlp.up_proj"}}));

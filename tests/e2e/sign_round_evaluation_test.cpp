@@ -35,8 +35,8 @@ TEST(SignRoundEvaluation, FakeIsTheSameModelWithoutCodes) {
   const std::string layers =
       ", layers: {'re:.*down_proj': {bits: 8}}, fp_layers: [layers.1.mlp.up]";
   for (const std::string& options : {"scheme: W3A16" + layers,
-                                    std::string("scheme: W8A16, symmetric: false"),
-                                    std::string("scheme: W4A16_ASYM, group_size: -1")}) {
+                                     std::string("scheme: W8A16, symmetric: false"),
+                                     std::string("scheme: W4A16_ASYM, group_size: -1")}) {
     const double fake = perplexity(options, "fake", "{dtype: float32}");
     EXPECT_EQ(perplexity(options, "auto_round", "{dtype: float32}"), fake) << options;
     EXPECT_EQ(perplexity(options, "compressed_tensors", "{dtype: float32}"), fake) << options;

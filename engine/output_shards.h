@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <string>
 
+#include "engine/checkpoint/output_bands.h"
 #include "engine/checkpoint/shard_writer.h"
 #include "engine/format.h"
-#include "engine/output_bands.h"
 
 namespace oneshot {
 

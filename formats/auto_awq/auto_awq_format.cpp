@@ -15,9 +15,8 @@ constexpr const char* kVersion = "0.15.1";  // the release whose keys and values
 json kept_names(const integers::PlanSchemes& schemes) {
   json names = json::array();
   for (const PlannedModule* module : schemes.kept) {
-    names.push_back(module->name);
-    for (const std::string& alias : module->aliases) {
-      names.push_back(alias);
+    for (const std::string& name : integers::names_of(*module)) {
+      names.push_back(name);
     }
   }
   return names;
@@ -92,7 +91,7 @@ class AutoAwq : public Format {
     config["quant_method"] = "awq";
     config["sym"] = args.symmetric;
     if (!schemes.blocks.empty()) {
-      config["to_quant_block_names"] = integers::joined(schemes.blocks);
+      config["to_quant_block_names"] = integers::joined(schemes.block_names);
     }
     config["version"] = "gemm";
     config["zero_point"] = !args.symmetric;

@@ -47,14 +47,20 @@ json modules_in_blocks(const Plan& plan, const integers::PlanSchemes& schemes) {
 json dynamic(const integers::PlanSchemes& schemes) {
   json entries = json::object();
   for (const PlannedModule* module : schemes.others) {
-    entries["+:" + integers::escaped(module->name)] = scheme_json(*module->scheme);
+    for (const std::string& name : integers::names_of(*module)) {
+      entries["+:" + integers::escaped(name)] = scheme_json(*module->scheme);
+    }
   }
   for (const PlannedModule* module : schemes.kept) {
-    const auto list = block_list_of(module->name);
-    if (schemes.in_blocks(module->name) || (!list && !module->name.ends_with("lm_head"))) {
-      entries["-:" + integers::escaped(module->name)] = json::object();
-    } else if (list) {
-      entries["-:" + integers::escaped_start(list->name + ".")] = json::object();
+    const bool in_list = block_list_of(module->name).has_value();
+    if (in_list && !schemes.in_blocks(module->name)) {
+      for (const std::string& list : integers::block_names_of(*module)) {
+        entries["-:" + integers::escaped_start(list + ".")] = json::object();
+      }
+    } else if (in_list || !module->name.ends_with("lm_head")) {
+      for (const std::string& name : integers::names_of(*module)) {
+        entries["-:" + integers::escaped(name)] = json::object();
+      }
     }
   }
   return entries;

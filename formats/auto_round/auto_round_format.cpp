@@ -55,15 +55,20 @@ json differing_keys(const integers::PlanSchemes& schemes, const PlannedModule& m
   return keys;
 }
 
-/// What differs from the scheme of most modules, by name.
+/// What differs from the scheme of most modules, by old and new names.
 json extra_config(const integers::PlanSchemes& schemes) {
   json extra = json::object();
+  const auto add = [&extra](const PlannedModule& module, const json& keys) {
+    for (const std::string& name : integers::names_of(module)) {
+      extra[name] = keys;
+    }
+  };
   for (const PlannedModule* module : schemes.others) {
-    extra[module->name] = differing_keys(schemes, *module);
+    add(*module, differing_keys(schemes, *module));
   }
   for (const PlannedModule* module : schemes.kept_in_blocks) {
-    extra[module->name] = {
-        {"act_bits", 16}, {"act_data_type", "float"}, {"bits", 16}, {"data_type", "float"}};
+    add(*module,
+        {{"act_bits", 16}, {"act_data_type", "float"}, {"bits", 16}, {"data_type", "float"}});
   }
   return extra;
 }
@@ -143,7 +148,7 @@ class AutoRound : public Format {
     json config = scheme_json(schemes.common);
     config["autoround_version"] = kVersion;
     if (!schemes.blocks.empty()) {
-      config["block_name_to_quantize"] = integers::joined(schemes.blocks);
+      config["block_name_to_quantize"] = integers::joined(schemes.block_names);
     }
     config["packing_format"] = packing_name(packing);
     config["quant_method"] = "auto-round";

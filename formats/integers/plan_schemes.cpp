@@ -80,6 +80,8 @@ PlanSchemes schemes_of(const Plan& plan) {
       const auto list = block_list_of(module.name);
       if (list && !schemes.in_blocks(module.name)) {
         schemes.blocks.push_back(list->name);
+        const std::vector<std::string> names = block_names_of(module);
+        schemes.block_names.insert(schemes.block_names.end(), names.begin(), names.end());
       }
     } else if (linear) {
       schemes.kept.push_back(&module);
@@ -102,6 +104,23 @@ PlanSchemes schemes_of(const Plan& plan) {
 
 int64_t group_size_of(const QuantArgs& args) {
   return args.strategy == Strategy::Group ? args.group_size : -1;
+}
+
+std::vector<std::string> names_of(const PlannedModule& module) {
+  std::vector<std::string> names{module.name};
+  names.insert(names.end(), module.aliases.begin(), module.aliases.end());
+  return names;
+}
+
+std::vector<std::string> block_names_of(const PlannedModule& module) {
+  std::vector<std::string> lists;
+  for (const std::string& name : names_of(module)) {
+    const auto list = block_list_of(name);
+    if (list && std::find(lists.begin(), lists.end(), list->name) == lists.end()) {
+      lists.push_back(list->name);
+    }
+  }
+  return lists;
 }
 
 std::string joined(const std::vector<std::string>& names) {

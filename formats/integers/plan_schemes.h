@@ -14,9 +14,9 @@ struct PlanSchemes {
   std::vector<const PlannedModule*> others;  // quantized otherwise, or outside of `blocks`
   std::vector<const PlannedModule*> kept;    // Linears and routers that stay
   std::vector<std::string> blocks;           // lists that hold quantized modules, in model order
-  std::vector<const PlannedModule*>
-      kept_in_blocks;  // what of `kept` these lists hold; without
-                       // lists all of it: readers then take every block
+  std::vector<std::string> block_names;      // the same, under old and new names
+  /// What of `kept` these lists hold; without lists all of it: readers then take every block.
+  std::vector<const PlannedModule*> kept_in_blocks;
 
   bool in_blocks(const std::string& module) const;
 };
@@ -26,6 +26,13 @@ PlanSchemes schemes_of(const Plan& plan);
 
 /// −1 for whole rows.
 int64_t group_size_of(const QuantArgs& args);
+
+/// A module under every name that a reader may know it by: serving engines look for the names of
+/// the checkpoint, Transformers for those of its own classes.
+std::vector<std::string> names_of(const PlannedModule& module);
+
+/// The lists that a module's block is in, one for each of its names that differ.
+std::vector<std::string> block_names_of(const PlannedModule& module);
 
 /// "model.layers,visual.blocks"
 std::string joined(const std::vector<std::string>& names);

@@ -189,5 +189,18 @@ TEST(Plan, MemoryIsKeptOrRefused) {
               testing::StartsWith("--memory 1048576: this run needs "));
 }
 
+TEST(Plan, FormatsThatTransposeGatherBands) {
+  const std::string recipe =
+      quantize_recipe("scheme: W4A16, ignore: [lm_head], scale_dtype: float16");
+  const Planned plain = plan_of(recipe, tiny_llama());
+  const std::string formats = "output: {formats: [auto_round, auto_awq]}\n";
+  const Planned transposed = plan_of(recipe + formats, tiny_llama());
+  EXPECT_EQ(transposed.plan.peak_memory_bytes - plain.plan.peak_memory_bytes,
+            4 * transposed.plan.band_bytes);  // two bands an output
+  const uint64_t tight = transposed.plan.peak_memory_bytes - 1;
+  EXPECT_LT(plan_of(recipe + formats, tiny_llama(), tight).plan.band_bytes,
+            transposed.plan.band_bytes);
+}
+
 }  // namespace
 }  // namespace oneshot

@@ -104,5 +104,78 @@ TEST(IntegerConfigs, DamageIsACheckpointError) {
               testing::StartsWith("3 "));
 }
 
+/// A vision language model whose language blocks are quantized, but for one router.
+Plan vision_plan() {
+  Plan plan;
+  const auto add = [&plan](const char* name, const char* preset) -> PlannedModule& {
+    PlannedModule& module = plan.modules.emplace_back();
+    module.name = name;
+    module.kind = ModuleKind::Linear;
+    if (preset != nullptr) {
+      module.scheme = find_preset(preset);
+    }
+    return module;
+  };
+  add("vision_tower.layers.0.fc1", nullptr).aliases = {"model.vision_tower.layers.0.fc1"};
+  add("vision_tower.layers.1.fc1", nullptr);
+  add("projector.linear_1", nullptr);
+  add("language_model.model.layers.0.mlp.gate", nullptr).kind = ModuleKind::Router;
+  add("language_model.model.layers.0.mlp.up_proj", "W4A16").aliases = {
+      "model.language_model.layers.0.mlp.up_proj"};
+  add("language_model.lm_head", nullptr);
+  return plan;
+}
+
+json written_config(const std::string& format, const json& source = json::object()) {
+  const std::vector<SmallFile> files = format_named(format)->files(vision_plan(), source);
+  EXPECT_EQ(files.at(1).name, "quantization_config.json");
+  json config = json::parse(files.at(0).text);
+  EXPECT_EQ(config["quantization_config"], json::parse(files.at(1).text));
+  return config;
+}
+
+TEST(IntegerConfigs, PartsOutsideOfTheBlocksNeedNoEntryOfAutoRound) {
+  const json config = written_config("auto_round")["quantization_config"];
+  // Transformers 5 has other names than the checkpoint: without them it would quantize nothing.
+  EXPECT_EQ(config["block_name_to_quantize"],
+            "language_model.model.layers,model.language_model.layers");
+  EXPECT_EQ(config["extra_config"].size(), 1U);
+  EXPECT_EQ(config["extra_config"]["language_model.model.layers.0.mlp.gate"]["bits"], 16);
+}
+
+TEST(IntegerConfigs, GptqNamesAListThatStaysOnce) {
+  const json config = written_config("auto_gptq")["quantization_config"];
+  EXPECT_EQ(config["dynamic"],
+            json({{"-:^vision_tower\\.layers\\.", json::object()},
+                  {"-:^model\\.vision_tower\\.layers\\.", json::object()},
+                  {"-:^projector\\.linear_1$", json::object()},
+                  {"-:^language_model\\.model\\.layers\\.0\\.mlp\\.gate$", json::object()}}));
+  EXPECT_EQ(config["modules_in_block_to_quantize"], json({{"mlp.up_proj"}}));
+  EXPECT_EQ(config["lm_head"], false);
+}
+
+TEST(IntegerConfigs, AwqNamesEveryLinearThatStays) {
+  EXPECT_EQ(written_config("auto_awq")["quantization_config"]["modules_to_not_convert"],
+            json({"vision_tower.layers.0.fc1",
+                  "model.vision_tower.layers.0.fc1",
+                  "vision_tower.layers.1.fc1",
+                  "projector.linear_1",
+                  "language_model.model.layers.0.mlp.gate",
+                  "language_model.lm_head"}));
+}
+
+TEST(IntegerConfigs, KernelsOfGptqAndAwqComputeInFloat16) {
+  const json source{{"dtype", "bfloat16"}, {"text_config", {{"torch_dtype", "bfloat16"}}}};
+  for (const char* format : {"auto_gptq", "auto_awq"}) {
+    const json config = written_config(format, source);
+    EXPECT_EQ(config["dtype"], "float16");
+    EXPECT_EQ(config["torch_dtype"], "float16");
+    EXPECT_EQ(config["text_config"], json({{"torch_dtype", "float16"}}));
+  }
+  const json config = written_config("auto_round", source);
+  EXPECT_EQ(config["dtype"], "bfloat16");
+  EXPECT_FALSE(config.contains("torch_dtype"));
+}
+
 }  // namespace
 }  // namespace oneshot

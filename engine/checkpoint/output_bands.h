@@ -39,6 +39,7 @@ class OutputBands {
   };
   using Key = std::pair<const OutputTensor*, int64_t>;  // and the number of the band
 
+  std::unique_ptr<std::byte[]> buffer(uint64_t bytes);
   int64_t columns_per_band(const OutputTensor& tensor) const;
   std::shared_ptr<Band> band_of(const OutputTensor& tensor, int64_t number);
   void write_when_whole(const OutputTensor& tensor, int64_t number, int64_t columns);
@@ -47,6 +48,7 @@ class OutputBands {
   uint64_t band_bytes_;
   std::mutex mutex_;
   std::map<Key, std::shared_ptr<Band>> bands_;
+  std::unique_ptr<std::byte[]> spare_;  // of a band that was written, band_bytes_ large
 };
 
 }  // namespace oneshot

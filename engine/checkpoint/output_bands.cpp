@@ -1,4 +1,4 @@
-#include "engine/output_bands.h"
+#include "engine/checkpoint/output_bands.h"
 
 #include <algorithm>
 #include <cstring>
@@ -19,6 +19,15 @@ int64_t OutputBands::columns_per_band(const OutputTensor& tensor) const {
   return std::max<int64_t>(1, static_cast<int64_t>(band_bytes_) / column_bytes);
 }
 
+/// Fresh memory costs as much as what is done with it: the last large band's is used again.
+std::unique_ptr<std::byte[]> OutputBands::buffer(uint64_t bytes) {
+  const bool is_large = bytes > band_bytes_ / 2 && bytes <= band_bytes_;
+  if (is_large && spare_) {
+    return std::move(spare_);
+  }
+  return std::make_unique_for_overwrite<std::byte[]>(is_large ? band_bytes_ : bytes);
+}
+
 std::shared_ptr<OutputBands::Band> OutputBands::band_of(const OutputTensor& tensor,
                                                         int64_t number) {
   const std::lock_guard lock(mutex_);
@@ -27,9 +36,9 @@ std::shared_ptr<OutputBands::Band> OutputBands::band_of(const OutputTensor& tens
     const int64_t most = columns_per_band(tensor);
     const int64_t first = number * most;
     const int64_t columns = std::min(most, tensor.spec.shape[1] - first);
-    const auto bytes = static_cast<size_t>(tensor.spec.shape[0] * columns * element_bytes(tensor));
-    band = std::make_shared<Band>(
-        Band{first, columns, std::make_unique_for_overwrite<std::byte[]>(bytes), columns});
+    const auto bytes =
+        static_cast<uint64_t>(tensor.spec.shape[0] * columns * element_bytes(tensor));
+    band = std::make_shared<Band>(Band{first, columns, buffer(bytes), columns});
   }
   return band;
 }
@@ -49,6 +58,10 @@ void OutputBands::write_when_whole(const OutputTensor& tensor, int64_t number, i
   const int64_t rows = tensor.spec.shape[0];
   const auto bytes = static_cast<size_t>(rows * whole->columns * element_bytes(tensor));
   writer_.write_2d(tensor, 0, whole->first, rows, whole->columns, {whole->bytes.get(), bytes});
+  if (bytes > band_bytes_ / 2 && bytes <= band_bytes_) {
+    const std::lock_guard lock(mutex_);
+    spare_ = std::move(whole->bytes);
+  }
 }
 
 void OutputBands::put(const OutputTensor& tensor,

@@ -83,15 +83,21 @@ std::map<std::string, std::string> promised_bytes(const fs::path& output) {
   return contents;
 }
 
+/// ATen's threads do not come along into a forked process: none may be waited for there, and the
+/// first call makes a new pool, for which several threads would race.
+void use_one_thread() {
+  at::set_num_threads(1);
+}
+
 class Resume : public testing::Test {
  protected:
-  // A forked process has no other threads, and would wait for those of ATen.
-  Resume() { at::set_num_threads(1); }
+  Resume() { use_one_thread(); }
 
   /// A run that is killed; then only its work folder is there.
   void kill_at(const Point& point) {
     EXPECT_EXIT(
         {
+          use_one_thread();
           Killer killer(point);
           run_recipe(folder, {.recipe = kRecipe}, &killer);
         },
@@ -240,6 +246,7 @@ ssize_t write_and_interrupt(void*, const char* text, size_t length) {
 }
 
 [[noreturn]] void run_as_a_command(const TemporaryFolder& folder) {
+  use_one_thread();
   stderr = fopencookie(nullptr, "w", {nullptr, write_and_interrupt, nullptr, nullptr});
   setvbuf(stderr, nullptr, _IOLBF, 0);
   cli::RecipeArguments arguments;

@@ -101,13 +101,24 @@ TunedBlocks::TunedBlocks(fs::path folder) : folder_(std::move(folder)) {
   }
 }
 
+/// What cannot be read is no reason to lose the way out.
 void TunedBlocks::open(const fs::path& path) {
+  constexpr const char* kWayOut = "; it is of a run that was cut off: --restart begins anew";
+  try {
+    open_checked(path);
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::Checkpoint, path.string() + ": its outcome is damaged" + kWayOut);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what() + std::string(kWayOut));
+  }
+}
+
+void TunedBlocks::open_checked(const fs::path& path) {
   const auto file = std::make_shared<InputFile>(path);
   const SafetensorsHeader header = read_safetensors_header(*file);
   const auto text = header.metadata.find(kOutcome);
   if (text == header.metadata.end()) {
-    throw Error(ErrorCode::Checkpoint,
-                path.string() + ": is no result of an earlier run; --restart begins anew");
+    throw Error(ErrorCode::Checkpoint, path.string() + ": holds no tuned block");
   }
   for (const TensorInfo& tensor : header.tensors) {
     const size_t dot = tensor.name.rfind('.');

@@ -48,6 +48,7 @@ class TunedBlocks {
   using Parts = std::map<std::string, Place>;  // by "codes", "scale", …
 
   void open(const std::filesystem::path& file);
+  void open_checked(const std::filesystem::path& file);
   static at::Tensor read(const Place& place, int64_t first, int64_t count);
 
   std::filesystem::path folder_;

@@ -34,10 +34,11 @@ class ActivationBuffers {
 
  private:
   std::vector<BufferedLinear> linears_;
-  std::vector<at::Tensor> inputs_;     // [tokens, in], by input
-  std::vector<at::Tensor> gradients_;  // [tokens, out], by Linear
-  std::vector<int64_t> offsets_;       // of the samples, and the end
-  std::vector<std::vector<char>> kept_;  // by Linear and sample
+  std::vector<at::Tensor> inputs_;              // [tokens, in], by input
+  std::vector<at::Tensor> gradients_;           // [tokens, out], by Linear
+  std::vector<int64_t> offsets_;                // of the samples, and the end
+  std::vector<std::vector<char>> kept_;         // by Linear and sample
+  std::vector<std::vector<char>> kept_inputs_;  // by input and sample
 };
 
 }  // namespace oneshot

@@ -38,6 +38,7 @@ struct RunSetup {
   std::string output = "out";
   int threads = 2;
   bool overwrite = false;
+  bool restart = false;
   bool hash = false;
 };
 
@@ -51,6 +52,7 @@ inline Report run_recipe(const TemporaryFolder& folder,
   options.output = folder.path() / setup.output;
   options.threads = setup.threads;
   options.overwrite = setup.overwrite;
+  options.restart = setup.restart;
   options.hash_contents = setup.hash;
   return run_job(job, options, listener != nullptr ? *listener : silent);
 }

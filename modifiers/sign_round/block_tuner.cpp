@@ -15,6 +15,7 @@
 #include "engine/worker_pool.h"
 #include "modifiers/sign_round/activation_buffers.h"
 #include "modifiers/sign_round/block_inputs.h"
+#include "modifiers/sign_round/output_loss.h"
 #include "modifiers/sign_round/tuned_linear_state.h"
 
 namespace oneshot {
@@ -26,12 +27,6 @@ constexpr int64_t kRowsAtOnce = 256;  // of a weight, that an item works on
 struct RowRange {
   size_t linear;
   int64_t first, count;
-};
-
-/// Of a batch, or of a sample of it.
-struct Loss {
-  double squares = 0;  // sum of squared errors
-  int64_t values = 0;  // that it is a sum of
 };
 
 class BlockTuner {
@@ -119,6 +114,7 @@ class BlockTuner {
     for (size_t i = 0; i < block_.index; ++i) {
       sampler.skip_block(static_cast<size_t>(options_.iterations));
     }
+    weigh_tokens();
     double best = std::numeric_limits<double>::max();
     for (int64_t i = 0; i < options_.iterations; ++i) {
       loss_ = pass(sampler.next());
@@ -165,18 +161,19 @@ class BlockTuner {
     }
   }
 
-  /// Forward and backward; the mean squared error over the samples.
+  /// Forward and backward; the mean loss of the values of the samples.
   double pass(const std::vector<size_t>& samples) {
-    Loss total;
+    double sum = 0;
+    int64_t values = 0;
     for (const size_t sample : samples) {
-      total.values += loss_tokens(sample) * hidden_size();
+      values += loss_tokens(block_.samples.tokens(sample)) * hidden_size();
     }
     accumulated_ = false;
     for (size_t first = 0; first < samples.size(); first += at_once_) {
       const size_t count = std::min(at_once_, samples.size() - first);
       const std::vector<size_t> part(samples.begin() + static_cast<std::ptrdiff_t>(first),
                                      samples.begin() + static_cast<std::ptrdiff_t>(first + count));
-      total.squares += pass_part(part, total.values);
+      sum += pass_part(part, values);
       if (count < samples.size()) {
         for (TunedLinearState& linear : linears_) {
           linear.prepare_accumulation();
@@ -185,7 +182,7 @@ class BlockTuner {
         accumulated_ = true;
       }
     }
-    return total.squares / static_cast<double>(total.values);
+    return sum / static_cast<double>(values);
   }
 
   double pass_part(const std::vector<size_t>& samples, int64_t all_values) {
@@ -203,29 +200,30 @@ class BlockTuner {
     return std::accumulate(squares.begin(), squares.end(), 0.0);
   }
 
-  /// The last token of a sample is left out, as its output predicts nothing that is there.
-  int64_t loss_tokens(size_t sample) const {
-    return std::max<int64_t>(block_.samples.tokens(sample) - 1, 1);
-  }
-
   int64_t hidden_size() const { return block_.samples.input(0).size(-1); }
 
   double sample_pass(size_t sample, int64_t all_values) {
-    const at::Tensor target = block_.samples.target(sample);
     at::Tensor output;
     {
       const at::AutoGradMode gradients(true);
       output = block_.block.forward(block_.samples.input(sample), block_.samples.context(sample));
     }
-    const int64_t tokens = loss_tokens(sample);
-    const at::Tensor error = at::zeros(output.sizes(), at::kFloat);
-    at::Tensor counted = error.narrow(1, 0, tokens);
-    counted.copy_(output.detach().narrow(1, 0, tokens)).sub_(target.narrow(1, 0, tokens));
-    const double squares = counted.square().sum().item<double>();
     // The factor brings gradients of 16 bits away from the smallest numbers; signs do not see it.
-    const double factor = 2000.0 / static_cast<double>(all_values);
-    torch::autograd::backward({output}, {error.mul_(factor).to(output.scalar_type())});
-    return squares;
+    const OutputLoss loss = output_loss(output.detach(),
+                                        block_.samples.target(sample),
+                                        token_weights_[sample],
+                                        1000.0 / static_cast<double>(all_values));
+    torch::autograd::backward({output}, {loss.gradient});
+    return loss.sum;
+  }
+
+  void weigh_tokens() {
+    token_weights_.resize(block_.samples.size());
+    if (options_.loss == LossKind::Relative) {
+      in_parallel(token_weights_.size(), [&](size_t i) {
+        token_weights_[i] = relative_weights(block_.samples.target(i));
+      });
+    }
   }
 
   // ---- rows ----
@@ -250,10 +248,10 @@ class BlockTuner {
       TunedLinearState& linear = linears_[rows.linear];
       const at::Tensor gradient =
           accumulated_ ? linear.accumulated().narrow(0, rows.first, rows.count) : gradient_of(rows);
-      const double rate = options_.rate_of(linear.bits());
-      const double range_rate =
-          options_.minmax_learning_rate > 0 ? options_.minmax_learning_rate : rate;
-      linear.step(rows.first, gradient, rate * share, range_rate * share);
+      linear.step(rows.first,
+                  gradient,
+                  options_.rate_of(linear.bits()) * share,
+                  options_.range_rate_of(linear.bits()) * share);
       round(rows);
     });
   }
@@ -279,6 +277,7 @@ class BlockTuner {
   size_t batch_, step_samples_, at_once_;  // samples
   ActivationBuffers buffers_;
   std::vector<RowRange> ranges_;
+  std::vector<at::Tensor> token_weights_;  // by sample; undefined: all 1
   bool accumulated_ = false;  // the gradient of this step is in the Linears
   int64_t done_ = 0;
   double loss_ = 0;

@@ -12,10 +12,9 @@ using recipes::OptionType;
 struct Quality {
   const char* name;
   int64_t iterations;
-  double learning_rate;  // 0: from the iterations
 };
 constexpr std::array kQualities{
-    Quality{"light", 50, 5e-3}, Quality{"default", 200, 0}, Quality{"best", 1000, 0}};
+    Quality{"light", 50}, Quality{"default", 200}, Quality{"best", 1000}};
 
 const Quality& quality_of(const std::string& name) {
   for (const Quality& quality : kQualities) {
@@ -35,9 +34,8 @@ std::vector<Option> step_options() {
        .fallback = "default",
        .words = {"light", "default", "best"},
        .example = "quality: best",
-       .description = "How long each block is tuned: 50, 200 or 1000 iterations, light with a "
-                      "learning rate of 0.005. Goes with 128, 128 and 512 samples. `iterations` "
-                      "and `learning_rate` override it."},
+       .description = "How long each block is tuned: 50, 200 or 1000 iterations. Goes with 128, "
+                      "128 and 512 samples. `iterations` overrides it."},
       {.name = "iterations",
        .type = OptionType::Int,
        .minimum = 0,
@@ -63,13 +61,20 @@ std::vector<Option> step_options() {
        .above_minimum = true,
        .example = "learning_rate: 0.005",
        .description = "Size of the first step of the rounding; it falls to 0 linearly. Unset: "
-                      "1 ÷ iterations, twice that from 1000 iterations on with 3 bits and fewer."},
+                      "0.7 ÷ iterations (in auto-round: 1 ÷ iterations); twice that from 1000 "
+                      "iterations on with 3 bits and fewer."},
       {.name = "minmax_learning_rate",
        .type = OptionType::Float,
        .minimum = 0,
        .above_minimum = true,
        .example = "minmax_learning_rate: 0.005",
-       .description = "The same of the factors of each group's range. Unset: as learning_rate."},
+       .description = "The same of the factors of each group's range. Unset: a fifth of "
+                      "learning_rate (in auto-round: the same)."},
+      {.name = "loss",
+       .fallback = "relative",
+       .words = {"relative", "absolute"},
+       .description = "What is made least: the error of a block's output, of each token relative "
+                      "to its size, or as it is (auto-round)."},
       {.name = "early_stopping",
        .type = OptionType::Int,
        .fallback = "0",
@@ -108,8 +113,13 @@ double SignRoundOptions::rate_of(int bits) const {
   if (learning_rate > 0) {
     return learning_rate;
   }
-  const double rate = 1.0 / static_cast<double>(iterations);
+  const double rate = 0.7 / static_cast<double>(iterations);
   return iterations >= kManyIterations && bits <= kFewBits ? 2 * rate : rate;
+}
+
+double SignRoundOptions::range_rate_of(int bits) const {
+  constexpr double kShare = 0.2;  // see the ablation in README.md
+  return minmax_learning_rate > 0 ? minmax_learning_rate : kShare * rate_of(bits);
 }
 
 std::vector<Option> tuning_options() {
@@ -125,9 +135,10 @@ SignRoundOptions read_tuning(const recipes::OptionValues& options) {
   SignRoundOptions tuning;
   tuning.iterations =
       options.has("iterations") ? options.integer("iterations") : quality.iterations;
-  tuning.learning_rate = options.has("learning_rate") ? options.number("learning_rate")
-                         : options.has("iterations")  ? 0
-                                                      : quality.learning_rate;
+  if (options.has("learning_rate")) {
+    tuning.learning_rate = options.number("learning_rate");
+  }
+  tuning.loss = options.text("loss") == "absolute" ? LossKind::Absolute : LossKind::Relative;
   if (options.has("minmax_learning_rate")) {
     tuning.minmax_learning_rate = options.number("minmax_learning_rate");
   }

@@ -66,14 +66,14 @@ void run_in_parallel(const ParallelWork& work) {
       threads.emplace_back([&] { work_on(work, shared); });
     }
     std::unique_lock lock(shared.mutex);
-    while (shared.running > 0) {
+    do {
       shared.thread_ended.wait_for(lock, kTick, [&] { return shared.running == 0; });
       lock.unlock();
       if (work.tick && !work.tick()) {
         cancelled = shared.stop = true;
       }
       lock.lock();
-    }
+    } while (shared.running > 0);
   }
   if (shared.failure) {
     std::rethrow_exception(shared.failure);

@@ -11,7 +11,8 @@ struct ParallelWork {
   int threads = 1;
   std::function<void()> start_thread;  // once on each thread, before its first item; may be empty
   std::function<void(size_t)> run;     // items are taken in order, by whichever thread is free
-  std::function<bool()> tick;  // about ten times a second on the calling thread; false cancels
+  /// On the calling thread, about ten times a second and at least once; false cancels.
+  std::function<bool()> tick;
 };
 
 /// Returns when all items are done. An exception of an item stops the others and is thrown again;

@@ -144,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Point{.name = "InTheSecond", .iterations = kIterations + 2, .resumed = 1},
                     Point{.name = "AfterTheSecond", .block = 2, .resumed = 2},
                     Point{.name = "AfterTheHead", .block = 3, .resumed = 3},
-                    Point{.name = "WhileWriting", .phase = "quantizing", .resumed = 3}),
+                    Point{.name = "WhileWriting", .phase = "syncing", .resumed = 3}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 const Point kAfterTheFirst{.name = "AfterTheFirst", .block = 1};

@@ -158,7 +158,7 @@ at::Tensor TunedBlocks::read(const Place& place, int64_t first, int64_t count) {
   std::vector<int64_t> shape = place.shape;
   shape[0] = count;
   std::vector<std::byte> scratch;
-  const at::Tensor rows =
+  at::Tensor rows =
       tensor_of(place.file->fetch(offset, bytes, scratch), place.dtype, shape).clone();
   place.file->release(offset, bytes);
   return rows;

@@ -42,9 +42,7 @@ class Calibration {
                          .state_memory = request_.plan->state_memory_bytes,
                          .folder = request_.folder,
                          .threads = request_.plan->threads};
-    pass.wants = [this](Block& block) {
-      return !parts_of(block).empty() || tuning_.wants(block);
-    };
+    pass.wants = [this](Block& block) { return !parts_of(block).empty() || tuning_.wants(block); };
     pass.watch = [this](Block& block) { return watch(block); };
     pass.progress = [this](uint64_t done, uint64_t total) {
       if (!tuning_.needed()) {  // whose own progress is the longer part

@@ -69,10 +69,11 @@ struct TunableBlock {
   size_t index;  // of it in the model
   std::vector<TunableModule> modules;
   const BlockSamples& samples;
-  uint64_t seed;           // of the order of the samples
+  uint64_t seed;  // of the order of the samples
   int threads;
   size_t samples_at_once;  // whose activations are kept at a time
-  /// Iterations done and in all, and the loss of the last one; false cancels. On the calling thread.
+  /// Iterations done and in all, and the loss of the last one; false cancels. On the calling
+  /// thread.
   std::function<bool(int64_t done, int64_t total, double loss)> progress;
 };
 

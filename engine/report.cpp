@@ -46,7 +46,8 @@ void summarize_tuning(const TunedBlocks& tuned, Report& report) {
   std::string flat;  // blocks whose loss did not fall
   size_t failed = 0;
   for (const TunedBlock* block : tuned.in_order()) {
-    report.blocks.push_back({block->name, block->losses, block->best, block->seconds, block->failure});
+    report.blocks.push_back(
+        {block->name, block->losses, block->best, block->seconds, block->failure});
     report.unseen.insert(report.unseen.end(), block->unseen.begin(), block->unseen.end());
     failed += block->failure.empty() ? 0 : 1;
     if (block->failure.empty() && block->losses.size() > 1 && block->best == 0) {

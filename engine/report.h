@@ -31,8 +31,8 @@ struct Report {
   uint64_t bytes_before = 0, bytes_after = 0;  // of all weight files
   size_t samples = 0;                          // that the run was calibrated on
   std::string calibration_dtype;               // that the model was run in: "bfloat16"; empty: none
-  std::vector<BlockReport> blocks;   // that were tuned, in model order
-  std::vector<std::string> unseen;   // modules that no calibration sample went through
+  std::vector<BlockReport> blocks;             // that were tuned, in model order
+  std::vector<std::string> unseen;             // modules that no calibration sample went through
   double seconds = 0;
   std::map<std::string, double> phase_seconds;  // "plan", "calibration", "weights", "files"
   uint64_t peak_memory_bytes = 0;               // resident set, measured

@@ -15,16 +15,16 @@ struct Progress {
   const char* phase = "";  // "measuring", "quantizing", "syncing", "evaluating"
   uint64_t done = 0;       // of the whole run; bytes: of the source, read so far
   uint64_t total = 0;
-  const char* unit = "";  // what is counted; empty: bytes
-  std::string part = {};  // that is worked on, such as a block
+  const char* unit = "";            // what is counted; empty: bytes
+  std::string part = {};            // that is worked on, such as a block
   std::optional<double> loss = {};  // of it so far
 };
 
 /// A block has been tuned.
 struct BlockEvent {
-  const TunedBlock& outcome;     // without its weights
-  size_t number = 0, count = 0;  // of blocks that are tuned, from 1
-  bool resumed = false;          // by an earlier run that was cut off
+  const TunedBlock& outcome;                // without its weights
+  size_t number = 0, count = 0;             // of blocks that are tuned, from 1
+  bool resumed = false;                     // by an earlier run that was cut off
   std::optional<double> seconds_left = {};  // for the other blocks
 };
 

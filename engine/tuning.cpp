@@ -124,10 +124,9 @@ std::unique_ptr<BlockWork> Tuning::watch(Block& block) {
 }
 
 std::string Tuning::key(const Block& block, size_t modifier) const {
-  const auto tuners =
-      std::count_if(setup_.modifiers.begin(), setup_.modifiers.end(), [](const Modifier* one) {
-        return one->traits().tunes;
-      });
+  const auto tuners = std::count_if(setup_.modifiers.begin(),
+                                    setup_.modifiers.end(),
+                                    [](const Modifier* one) { return one->traits().tunes; });
   return tuners > 1 ? block.name() + "#" + std::to_string(modifier) : block.name();
 }
 
@@ -176,13 +175,13 @@ TunedBlock Tuning::tune_part(Block& block,
     }
   }
   if (!unseen.empty() && tuner.traits().unseen == Unseen::Stop) {
-    throw Error(ErrorCode::Failed,
-                unseen.front() + ": no calibration sample went through it" +
-                    (unseen.size() > 1
-                         ? " (nor through " + std::to_string(unseen.size() - 1) + " others)"
-                         : "") +
-                    "; give data that does, or say what becomes of such modules with `unseen: "
-                    "round_to_nearest` or `unseen: keep`");
+    throw Error(
+        ErrorCode::Failed,
+        unseen.front() + ": no calibration sample went through it" +
+            (unseen.size() > 1 ? " (nor through " + std::to_string(unseen.size() - 1) + " others)"
+                               : "") +
+            "; give data that does, or say what becomes of such modules with `unseen: "
+            "round_to_nearest` or `unseen: keep`");
   }
   tunable.progress = [&](int64_t done, int64_t total, double loss) {
     return on_iteration(block, done, total, loss);

@@ -49,7 +49,10 @@ class Tuning {
   using Part = std::vector<std::pair<Module*, const PlannedModule*>>;  // of a modifier
 
   std::map<size_t, Part> parts_of(Block& block) const;
-  TunedBlock tune_part(Block& block, size_t modifier, const Part& part, const BlockSamples& samples);
+  TunedBlock tune_part(Block& block,
+                       size_t modifier,
+                       const Part& part,
+                       const BlockSamples& samples);
   TunableModule tunable_module(Module& module, const PlannedModule& planned) const;
   void apply(const Part& part) const;
   bool on_iteration(const Block& block, int64_t done, int64_t total, double loss);

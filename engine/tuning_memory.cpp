@@ -11,17 +11,18 @@ namespace oneshot {
 namespace {
 
 // Measured with `make bench` and rounded up.
-constexpr uint64_t kAllocatorBytes = 24 << 20;  // what the allocator keeps of freed memory, a thread
+constexpr uint64_t kAllocatorBytes = 24
+                                     << 20;  // what the allocator keeps of freed memory, a thread
 constexpr double kSavedOfSample = 1.6;  // of the inputs and outputs of its Linears: saved for the
                                         // way back, and gradients on it
 
 /// What a block that is tuned takes, but for samples.
 struct BlockSizes {
-  uint64_t weights = 0;     // values of all its weights
-  uint64_t tuned = 0;       // of those that are tuned
-  uint64_t other = 0;       // of those whose planned dtype differs from that computed in
-  uint64_t largest = 0;     // of its largest module
-  int64_t features = 0;     // inputs and outputs of its Linears
+  uint64_t weights = 0;  // values of all its weights
+  uint64_t tuned = 0;    // of those that are tuned
+  uint64_t other = 0;    // of those whose planned dtype differs from that computed in
+  uint64_t largest = 0;  // of its largest module
+  int64_t features = 0;  // inputs and outputs of its Linears
 };
 
 /// The longest part of a name that ends in a number: "model.layers.12"; the whole name elsewhere.
@@ -135,19 +136,18 @@ void plan_tuning_memory(Plan& plan, const PlanRequest& request, uint64_t base) {
   if (request.memory && working() > budget) {
     throw Error(ErrorCode::Resource,
                 "--memory " + std::to_string(*request.memory) + ": tuning needs " +
-                    std::to_string(working()) + " bytes even with one sample at a time; give more "
+                    std::to_string(working()) +
+                    " bytes even with one sample at a time; give more "
                     "memory, fewer --threads, or a smaller sequence_length");
   }
   plan.samples_at_once = at_once;
-  plan.state_memory_bytes =
-      std::min(memory.states(), budget > working() ? budget - working() : 0);
-  plan.memory = {{"program", base},
-                 {"largest block: weights, rounding, codes", memory.block(at_once)},
-                 {"activations of " + std::to_string(at_once) + " samples",
-                  memory.activations(at_once)},
-                 {"cached inputs and targets", plan.state_memory_bytes}};
-  plan.peak_memory_bytes =
-      std::max(plan.peak_memory_bytes, working() + plan.state_memory_bytes);
+  plan.state_memory_bytes = std::min(memory.states(), budget > working() ? budget - working() : 0);
+  plan.memory = {
+      {"program", base},
+      {"largest block: weights, rounding, codes", memory.block(at_once)},
+      {"activations of " + std::to_string(at_once) + " samples", memory.activations(at_once)},
+      {"cached inputs and targets", plan.state_memory_bytes}};
+  plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working() + plan.state_memory_bytes);
 }
 
 }  // namespace oneshot

@@ -41,8 +41,7 @@ uint32_t PythonRandom::next() {
   if (used_ == kWords) {
     constexpr size_t kShift = 397;
     for (size_t i = 0; i < kWords; ++i) {
-      const uint32_t y =
-          (state_[i] & 0x80000000U) | (state_[(i + 1) % kWords] & 0x7FFFFFFFU);
+      const uint32_t y = (state_[i] & 0x80000000U) | (state_[(i + 1) % kWords] & 0x7FFFFFFFU);
       state_[i] = state_[(i + kShift) % kWords] ^ (y >> 1) ^ ((y & 1U) != 0 ? 0x9908B0DFU : 0U);
     }
     used_ = 0;

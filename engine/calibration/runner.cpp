@@ -29,9 +29,7 @@ class TuningSamples : public BlockSamples {
   int64_t tokens(size_t sample) const override { return inputs_.get(sample).size(1); }
   at::Tensor input(size_t sample) const override { return inputs_.get(sample).to(dtype_); }
   at::Tensor target(size_t sample) const override { return target_(sample).to(dtype_); }
-  const BlockContext& context(size_t sample) const override {
-    return contexts_.at(tokens(sample));
-  }
+  const BlockContext& context(size_t sample) const override { return contexts_.at(tokens(sample)); }
 
  private:
   const SampleStates& inputs_;
@@ -195,8 +193,8 @@ class Runner {
   }
 
   const CalibrationPass& pass_;
-  std::unique_ptr<SampleStates> states_;  // of the model as it is
-  std::unique_ptr<SampleStates> inputs_;  // of what blocks are tuned on; null: none is
+  std::unique_ptr<SampleStates> states_;      // of the model as it is
+  std::unique_ptr<SampleStates> inputs_;      // of what blocks are tuned on; null: none is
   std::map<int64_t, BlockContext> contexts_;  // by number of tokens
   at::ScalarType dtype_ = at::kFloat;         // that is computed in
   uint64_t done_ = 0, total_ = 0;

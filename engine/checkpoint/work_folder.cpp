@@ -76,9 +76,7 @@ bool is_missing(int error_number) {
 
 }  // namespace
 
-WorkFolder::WorkFolder(const fs::path& output,
-                       const fs::path& source,
-                       const Resumption& resumption)
+WorkFolder::WorkFolder(const fs::path& output, const fs::path& source, const Resumption& resumption)
     : output_(resolve_output(output, source)),
       folder_(output_.parent_path() / ("." + output_.filename().string() + ".oneshot")),
       staging_(folder_ / "output"),
@@ -201,10 +199,11 @@ void WorkFolder::clear_leftovers(const Resumption& resumption) {
   std::set<fs::path> kept{"lock"};
   if (!resumption.restart && has_progress()) {
     if (job_of_progress() != resumption.job) {
-      throw Error(ErrorCode::Recipe,
-                  one_line(progress_.string()) +
-                      ": holds the progress of a run with another recipe, model, data or version "
-                      "that was cut off; --restart throws it away, or choose another output folder");
+      throw Error(
+          ErrorCode::Recipe,
+          one_line(progress_.string()) +
+              ": holds the progress of a run with another recipe, model, data or version "
+              "that was cut off; --restart throws it away, or choose another output folder");
     }
     kept.insert({kJob, kProgress});
   }

@@ -36,8 +36,7 @@ std::vector<size_t> shared_inputs(const TunableBlock& block) {
 
 std::vector<at::Tensor> mean_squares(const TunableBlock& block) {
   const size_t samples = block.samples.size();
-  std::vector<std::vector<at::Tensor>> sums(block.modules.size(),
-                                            std::vector<at::Tensor>(samples));
+  std::vector<std::vector<at::Tensor>> sums(block.modules.size(), std::vector<at::Tensor>(samples));
   std::vector<HookHandle> hooks;
   for (size_t i = 0; i < block.modules.size(); ++i) {
     hooks.push_back(block.modules[i].module.add_hook([&sums, i](const HookCall& call) {

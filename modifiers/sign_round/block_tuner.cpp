@@ -70,7 +70,9 @@ class BlockTuner {
  private:
   // ---- what there is ----
 
-  at::ScalarType compute_dtype() const { return block_.modules.front().module.weight.scalar_type(); }
+  at::ScalarType compute_dtype() const {
+    return block_.modules.front().module.weight.scalar_type();
+  }
 
   std::vector<BufferedLinear> buffered() const {
     const std::vector<size_t> inputs = shared_inputs(block_);
@@ -278,7 +280,7 @@ class BlockTuner {
   ActivationBuffers buffers_;
   std::vector<RowRange> ranges_;
   std::vector<at::Tensor> token_weights_;  // by sample; undefined: all 1
-  bool accumulated_ = false;  // the gradient of this step is in the Linears
+  bool accumulated_ = false;               // the gradient of this step is in the Linears
   int64_t done_ = 0;
   double loss_ = 0;
 };

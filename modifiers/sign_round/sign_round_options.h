@@ -19,10 +19,10 @@ struct SignRoundOptions {
   LossKind loss = LossKind::Relative;
   double learning_rate = 0;         // of the rounding, at the first step; 0: see rate_of
   double minmax_learning_rate = 0;  // of the range factors; 0: see range_rate_of
-  int64_t early_stopping = 0;   // steps without a lower loss after which a block ends; 0: never
-  bool quantized_input = true;  // see Traits
-  bool scale_search = false;    // begin with the scale of least weighted error
-  bool round_failures = false;  // a block whose loss is not finite is rounded to nearest
+  int64_t early_stopping = 0;       // steps without a lower loss after which a block ends; 0: never
+  bool quantized_input = true;      // see Traits
+  bool scale_search = false;        // begin with the scale of least weighted error
+  bool round_failures = false;      // a block whose loss is not finite is rounded to nearest
   Unseen unseen = Unseen::Stop;
 
   /// Whether anything is to be found out on data.

@@ -22,7 +22,7 @@ Linear* linear_of(const TunableModule& module) {
 
 kernels::TunedScheme tuned_scheme(const QuantArgs& args) {
   kernels::TunedScheme scheme;
-  scheme.codes = args.is_mx()       ? kernels::TunedCodes::Mx
+  scheme.codes = args.is_mx()     ? kernels::TunedCodes::Mx
                  : args.symmetric ? kernels::TunedCodes::Symmetric
                                   : kernels::TunedCodes::Asymmetric;
   scheme.bits = args.bits;
@@ -105,8 +105,7 @@ void TunedLinearState::prepare_accumulation() {
 
 void TunedLinearState::search(int64_t first, int64_t count, const at::Tensor& importance) {
   tuned_.start.narrow(0, first, count)
-      .copy_(kernels::search_scales(
-          scheme_, tuned_.weight.narrow(0, first, count), importance));
+      .copy_(kernels::search_scales(scheme_, tuned_.weight.narrow(0, first, count), importance));
 }
 
 void TunedLinearState::round(int64_t first, int64_t count) {

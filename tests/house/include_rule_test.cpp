@@ -30,6 +30,7 @@ constexpr Part kEngineParts[] = {
     {"engine/tensor_bytes", 2},
     {"engine/checkpoint/", 3},
     {"engine/graph/", 3},
+    {"engine/tuned_block.h", 3},
     {"engine/text/", 4},
     {"engine/vision/", 4},
     {"engine/models/", 4},

@@ -3,7 +3,6 @@
 #include <chrono>
 
 #include "engine/calibrate.h"
-#include "engine/checkpoint/file_io.h"
 #include "engine/checkpoint/small_file.h"
 #include "engine/checkpoint/work_folder.h"
 #include "engine/error.h"
@@ -11,6 +10,7 @@
 #include "engine/kernels/kernel_table.h"
 #include "engine/lock_file.h"
 #include "engine/models/registry.h"
+#include "engine/output_files.h"
 #include "engine/stream.h"
 
 namespace oneshot {
@@ -21,54 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// Name that config.json uses for a dtype.
-std::string config_dtype(Dtype dtype) {
-  return dtype == Dtype::F16 ? "float16" : dtype == Dtype::Bf16 ? "bfloat16" : "float32";
-}
-
-/// The config's dtype follows a cast, in its parts too.
-void set_dtype(nlohmann::json& config, const std::string& dtype) {
-  for (const char* key : {"dtype", "torch_dtype"}) {
-    if (config.contains(key)) {
-      config[key] = dtype;
-    }
-  }
-  for (auto& [key, part] : config.items()) {
-    if (part.is_object() && key.ends_with("_config")) {
-      set_dtype(part, dtype);
-    }
-  }
-}
-
-nlohmann::json output_config(const Job& job, const SourceCheckpoint& source) {
-  nlohmann::json config = source.config();
-  if (job.cast) {
-    const std::string dtype = config_dtype(*job.cast);
-    set_dtype(config, dtype);
-    if (!config.contains("dtype") && !config.contains("torch_dtype")) {
-      config["dtype"] = dtype;
-    }
-  }
-  return config;
-}
-
-/// One checkpoint but for its weights: config, index, and what is copied byte for byte.
-void write_small_files(const PlannedOutput& output,
-                       const Plan& plan,
-                       const SourceCheckpoint& source,
-                       const nlohmann::json& config,
-                       const fs::path& folder) {
-  for (const std::string& file : source.copied_files()) {
-    copy_file_bytes(source.folder() / file, folder / file);
-  }
-  for (const SmallFile& file : output.format->files(plan, config)) {
-    write_small_file(folder / file.name, file.text);
-  }
-  if (const auto index = output.layout.index_json()) {
-    write_small_file(folder / "model.safetensors.index.json", *index);
-  }
 }
 
 /// Whether a folder may be replaced: it is empty, or a checkpoint.
@@ -287,9 +239,9 @@ class Run {
   }
 
   void write_files(const fs::path& staging) {
-    const nlohmann::json config = output_config(job_, source_);
+    const nlohmann::json config = output_config(source_, job_.cast);
     for (size_t i = 0; i < plan_.outputs.size(); ++i) {
-      write_small_files(plan_.outputs[i], plan_, source_, config, folders_[i]);
+      write_output_files(plan_.outputs[i], plan_, source_, config, folders_[i]);
     }
     write_small_file(staging / "recipe.yaml", job_.resolved_recipe);
     write_small_file(staging / kLockFile, lock_.dump(2) + "\n");

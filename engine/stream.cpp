@@ -8,7 +8,7 @@
 #include <memory>
 #include <mutex>
 
-#include "engine/error.h"
+#include "engine/cast_weight.h"
 #include "engine/memory_budget.h"
 #include "engine/output_shards.h"
 #include "engine/tensor_bytes.h"
@@ -208,25 +208,13 @@ class Stream {
     const std::byte* data = file.fetch(offset, bytes, scratch);
     at::Tensor values = tensor_of(data, source.dtype, {item.count, module.columns});
     if (module.dtype != source.dtype) {
-      values = cast(values, module);
+      values = cast_weight(values, module);
     }
     for (const size_t rewriter : module.rewriters) {
       values = request_.modifiers[rewriter]->rewrite({module, item.first, values}).contiguous();
     }
     use(Rows{module, item.first, values});
     file.release(offset, bytes);
-  }
-
-  static at::Tensor cast(const at::Tensor& values, const PlannedModule& module) {
-    at::Tensor result = values.to(scalar_type(module.dtype));
-    const at::Tensor lost = at::isfinite(values).logical_and(at::isfinite(result).logical_not());
-    if (lost.any().item<bool>()) {
-      throw Error(ErrorCode::Checkpoint,
-                  module.weight->name + ": holds values too large for " +
-                      std::string(dtype_name(module.dtype)) +
-                      "; choose another `model: {dtype: …}`");
-    }
-    return result;
   }
 
   void measure(const Item& item) {

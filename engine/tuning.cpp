@@ -7,6 +7,7 @@
 #include <list>
 #include <set>
 
+#include "engine/cast_weight.h"
 #include "engine/error.h"
 #include "engine/graph/fake_quantize.h"
 #include "engine/tensor_bytes.h"
@@ -200,8 +201,8 @@ TunableModule Tuning::tunable_module(Module& module, const PlannedModule& planne
   const InputFile& file = setup_.source->file(weight.file);
   std::vector<std::byte> scratch;
   const std::byte* bytes = file.fetch(weight.offset, weight.bytes, scratch);
-  at::Tensor values =
-      tensor_of(bytes, weight.dtype, {planned.rows, planned.columns}).to(dtype, false, true);
+  const at::Tensor values =
+      cast_weight(tensor_of(bytes, weight.dtype, {planned.rows, planned.columns}).clone(), planned);
   file.release(weight.offset, weight.bytes);
   return {module, planned, values};
 }

@@ -75,7 +75,9 @@ void expect_near(const std::vector<double>& losses, const std::vector<double>& e
 
 TEST(BlockTuner, TheLossIsThatOfTheCodes) {
   TinyTuning tuning;
-  const TunedBlock tuned = tune_block(tuning.tunable(), whole_batches(40));
+  SignRoundOptions options = whole_batches(40);
+  options.loss = LossKind::Absolute;
+  const TunedBlock tuned = tune_block(tuning.tunable(), options);
   const double before = loss_with(tuning, all_nearest(tuning));
   const double after = loss_with(tuning, tuned.weights);
   EXPECT_NEAR(tuned.losses.front(), before, 1e-5 * before);

@@ -13,15 +13,15 @@
 #include "engine/error.h"
 #include "engine/graph/layers.h"
 #include "engine/worker_pool.h"
-#include "modifiers/sign_round/activation_buffers.h"
 #include "modifiers/sign_round/block_inputs.h"
+#include "modifiers/sign_round/kept_activations.h"
 #include "modifiers/sign_round/output_loss.h"
 #include "modifiers/sign_round/tuned_linear_state.h"
 
 namespace oneshot {
 namespace {
 
-constexpr int64_t kRowsAtOnce = 256;  // of a weight, that an item works on
+constexpr int64_t kRowsAtOnce = 768;  // of a weight, that an item works on
 
 /// Output rows of a Linear.
 struct RowRange {
@@ -38,14 +38,13 @@ class BlockTuner {
         batch_(std::min(options.batch_size, block.samples.size())),
         step_samples_(
             std::min(options.batch_size * options.gradient_accumulation, block.samples.size())),
-        at_once_(std::min({batch_, std::max<size_t>(block.samples_at_once, 1)})),
-        buffers_(buffered(), longest_batch(), compute_dtype()) {
+        at_once_(std::min({batch_, std::max<size_t>(block.samples_at_once, 1)})) {
     for (size_t i = 0; i < linears_.size(); ++i) {
       for (int64_t row = 0; row < linears_[i].rows(); row += kRowsAtOnce) {
         ranges_.push_back({i, row, std::min(kRowsAtOnce, linears_[i].rows() - row)});
       }
       linears_[i].attach([this, i](const at::Tensor& input, const at::Tensor& gradient) {
-        buffers_.keep(i, slot, input, gradient);
+        kept_.keep(i, slot, input, gradient);
       });
     }
   }
@@ -68,30 +67,6 @@ class BlockTuner {
   }
 
  private:
-  // ---- what there is ----
-
-  at::ScalarType compute_dtype() const { return block_.modules.front().module.weight.scalar_type(); }
-
-  std::vector<BufferedLinear> buffered() const {
-    const std::vector<size_t> inputs = shared_inputs(block_);
-    std::vector<BufferedLinear> all;
-    for (size_t i = 0; i < linears_.size(); ++i) {
-      all.push_back({linears_[i].columns(), linears_[i].rows(), inputs[i]});
-    }
-    return all;
-  }
-
-  /// Tokens of the longest samples that may be together.
-  int64_t longest_batch() const {
-    std::vector<int64_t> tokens;
-    for (size_t i = 0; i < block_.samples.size(); ++i) {
-      tokens.push_back(block_.samples.tokens(i));
-    }
-    std::sort(tokens.rbegin(), tokens.rend());
-    return std::accumulate(
-        tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(at_once_), int64_t{0});
-  }
-
   /// Items on all threads, each item on one.
   template <typename Item>
   void in_parallel(size_t count, const Item& item) const {
@@ -186,17 +161,12 @@ class BlockTuner {
   }
 
   double pass_part(const std::vector<size_t>& samples, int64_t all_values) {
-    std::vector<int64_t> tokens;
-    for (const size_t sample : samples) {
-      tokens.push_back(block_.samples.tokens(sample));
-    }
-    buffers_.begin(tokens);
+    kept_.begin(linears_.size(), samples.size());
     std::vector<double> squares(samples.size());
     in_parallel(samples.size(), [&](size_t i) {
       slot = i;
       squares[i] = sample_pass(samples[i], all_values);
     });
-    buffers_.finish();
     return std::accumulate(squares.begin(), squares.end(), 0.0);
   }
 
@@ -228,8 +198,12 @@ class BlockTuner {
 
   // ---- rows ----
 
+  /// Of the samples that are kept.
   at::Tensor gradient_of(const RowRange& rows) const {
-    return buffers_.weight_gradient(rows.linear, rows.first, rows.count);
+    const at::Tensor gradient = kept_.weight_gradient(rows.linear, rows.first, rows.count);
+    return gradient.defined()
+               ? gradient
+               : at::zeros({rows.count, linears_[rows.linear].columns()}, at::kFloat);
   }
 
   void accumulate(const RowRange& rows) {
@@ -275,10 +249,10 @@ class BlockTuner {
   const SignRoundOptions& options_;
   std::vector<TunedLinearState> linears_;
   size_t batch_, step_samples_, at_once_;  // samples
-  ActivationBuffers buffers_;
+  KeptActivations kept_;
   std::vector<RowRange> ranges_;
   std::vector<at::Tensor> token_weights_;  // by sample; undefined: all 1
-  bool accumulated_ = false;  // the gradient of this step is in the Linears
+  bool accumulated_ = false;               // the gradient of this step is in the Linears
   int64_t done_ = 0;
   double loss_ = 0;
 };

@@ -122,10 +122,8 @@ class Tuned {
     samples_ = std::make_unique<RandomSamples>(*model_, dtype);
     Scheme scheme;
     scheme.name = "W4A16";
-    scheme.weights = {.bits = 4,
-                      .strategy = Strategy::Group,
-                      .group_size = 64,
-                      .scale_dtype = ScaleDtype::F16};
+    scheme.weights = {
+        .bits = 4, .strategy = Strategy::Group, .group_size = 64, .scale_dtype = ScaleDtype::F16};
     for (Module* module : block().modules()) {
       if (module->weight.dim() == 2) {
         PlannedModule& one = planned_.emplace_back();

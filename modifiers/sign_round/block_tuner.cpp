@@ -38,7 +38,8 @@ class BlockTuner {
         batch_(std::min(options.batch_size, block.samples.size())),
         step_samples_(
             std::min(options.batch_size * options.gradient_accumulation, block.samples.size())),
-        at_once_(std::min({batch_, std::max<size_t>(block.samples_at_once, 1)})) {
+        at_once_(std::min({batch_, std::max<size_t>(block.samples_at_once, 1)})),
+        threads_(block.threads, [] { at::set_num_threads(1); }) {
     for (size_t i = 0; i < linears_.size(); ++i) {
       for (int64_t row = 0; row < linears_[i].rows(); row += kRowsAtOnce) {
         ranges_.push_back({i, row, std::min(kRowsAtOnce, linears_[i].rows() - row)});
@@ -69,17 +70,12 @@ class BlockTuner {
  private:
   /// Items on all threads, each item on one.
   template <typename Item>
-  void in_parallel(size_t count, const Item& item) const {
-    ParallelWork work;
-    work.count = count;
-    work.threads = block_.threads;
-    work.start_thread = [] { at::set_num_threads(1); };
-    work.run = [&](size_t i) {
+  void in_parallel(size_t count, const Item& item) {
+    const auto run = [&](size_t i) {
       const at::NoGradGuard no_gradients;
       item(i);
     };
-    work.tick = [&] { return block_.progress(done_, options_.iterations, loss_); };
-    run_in_parallel(work);
+    threads_.run({count, run, [&] { return block_.progress(done_, options_.iterations, loss_); }});
   }
 
   // ---- the loop ----
@@ -255,6 +251,7 @@ class BlockTuner {
   bool accumulated_ = false;               // the gradient of this step is in the Linears
   int64_t done_ = 0;
   double loss_ = 0;
+  WorkerPool threads_;
 };
 
 thread_local size_t BlockTuner::slot = 0;

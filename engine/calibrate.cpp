@@ -1,6 +1,7 @@
 #include "engine/calibrate.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <unordered_map>
@@ -13,6 +14,19 @@
 
 namespace oneshot {
 namespace {
+
+/// ATen on the calling thread alone while it lives: the work is shared out among threads of our
+/// own, and a pool of ATen's would spin beside them.
+class OneAtenThread {
+ public:
+  OneAtenThread() { at::set_num_threads(1); }
+  ~OneAtenThread() { at::set_num_threads(before_); }
+  OneAtenThread(const OneAtenThread&) = delete;
+  OneAtenThread& operator=(const OneAtenThread&) = delete;
+
+ private:
+  int before_ = at::get_num_threads();
+};
 
 class Calibration {
  public:
@@ -42,9 +56,7 @@ class Calibration {
                          .state_memory = request_.plan->state_memory_bytes,
                          .folder = request_.folder,
                          .threads = request_.plan->threads};
-    pass.wants = [this](Block& block) {
-      return !parts_of(block).empty() || tuning_.wants(block);
-    };
+    pass.wants = [this](Block& block) { return !parts_of(block).empty() || tuning_.wants(block); };
     pass.watch = [this](Block& block) { return watch(block); };
     pass.progress = [this](uint64_t done, uint64_t total) {
       if (!tuning_.needed()) {  // whose own progress is the longer part
@@ -158,6 +170,7 @@ std::string calibration_dtype_name(const Plan& plan) {
 }
 
 CalibrationResults calibrate(const CalibrateRequest& request, RunListener& listener) {
+  const OneAtenThread one;
   return Calibration(request, listener).run();
 }
 

@@ -12,6 +12,7 @@
 #include "engine/calibration/python_random.h"
 #include "engine/error.h"
 #include "engine/graph/layers.h"
+#include "engine/kernels/backward.h"
 #include "engine/worker_pool.h"
 #include "modifiers/sign_round/block_inputs.h"
 #include "modifiers/sign_round/kept_activations.h"
@@ -175,21 +176,20 @@ class BlockTuner {
       output = block_.block.forward(block_.samples.input(sample), block_.samples.context(sample));
     }
     // The factor brings gradients of 16 bits away from the smallest numbers; signs do not see it.
-    const OutputLoss loss = output_loss(output.detach(),
-                                        block_.samples.target(sample),
-                                        token_weights_[sample],
-                                        1000.0 / static_cast<double>(all_values));
-    torch::autograd::backward({output}, {loss.gradient});
-    return loss.sum;
+    const kernels::SquaredErrors errors =
+        kernels::squared_errors(output.detach()[0].contiguous(),
+                                block_.samples.target(sample)[0].contiguous(),
+                                token_weights_[sample],
+                                1000.0 / static_cast<double>(all_values));
+    torch::autograd::backward({output}, {errors.gradient.unsqueeze(0)});
+    return errors.sum;
   }
 
   void weigh_tokens() {
     token_weights_.resize(block_.samples.size());
-    if (options_.loss == LossKind::Relative) {
-      in_parallel(token_weights_.size(), [&](size_t i) {
-        token_weights_[i] = relative_weights(block_.samples.target(i));
-      });
-    }
+    in_parallel(token_weights_.size(), [&](size_t i) {
+      token_weights_[i] = token_weights(options_.loss, block_.samples.target(i));
+    });
   }
 
   // ---- rows ----
@@ -247,7 +247,7 @@ class BlockTuner {
   size_t batch_, step_samples_, at_once_;  // samples
   KeptActivations kept_;
   std::vector<RowRange> ranges_;
-  std::vector<at::Tensor> token_weights_;  // by sample; undefined: all 1
+  std::vector<at::Tensor> token_weights_;  // by sample
   bool accumulated_ = false;               // the gradient of this step is in the Linears
   int64_t done_ = 0;
   double loss_ = 0;

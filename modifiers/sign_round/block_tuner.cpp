@@ -55,7 +55,7 @@ class BlockTuner {
     if (options_.scale_search) {
       search_scales();
     }
-    in_parallel(ranges_.size(), [&](size_t i) { round(ranges_[i]); });
+    round_all();
     TunedBlock result;
     if (options_.iterations > 0) {
       iterate(result);
@@ -123,7 +123,7 @@ class BlockTuner {
     for (TunedLinearState& linear : linears_) {
       linear.reset();
     }
-    in_parallel(ranges_.size(), [&](size_t i) { round(ranges_[i]); });
+    round_all();
     keep_as_best();
   }
 
@@ -213,6 +213,7 @@ class BlockTuner {
 
   /// One step with the gradient of the last pass. share: of the first step's rates.
   void step(double share) {
+    prepare_rounding();
     in_parallel(ranges_.size(), [&](size_t i) {
       const RowRange& rows = ranges_[i];
       TunedLinearState& linear = linears_[rows.linear];
@@ -224,6 +225,19 @@ class BlockTuner {
                   options_.range_rate_of(linear.bits()) * share);
       round(rows);
     });
+    kept_.clear();
+    in_parallel(linears_.size(), [&](size_t i) { linears_[i].pack(); });
+  }
+
+  void prepare_rounding() {
+    for (TunedLinearState& linear : linears_) {
+      linear.prepare_rounding();
+    }
+  }
+
+  void round_all() {
+    prepare_rounding();
+    in_parallel(ranges_.size(), [&](size_t i) { round(ranges_[i]); });
   }
 
   void round(const RowRange& rows) { linears_[rows.linear].round(rows.first, rows.count); }

@@ -19,6 +19,9 @@ class KeptActivations {
   /// sample goes through at most once.
   void keep(size_t linear, size_t sample, const at::Tensor& input, const at::Tensor& gradient);
 
+  /// Lets go of all.
+  void clear() { kept_.clear(); }
+
   /// dL/dW of some output rows: [rows, in], in the dtype of the activations, in which the samples
   /// are added up in order; undefined when no sample went through the Linear.
   at::Tensor weight_gradient(size_t linear, int64_t first_row, int64_t rows) const;

@@ -32,6 +32,11 @@ class TunedLinearState {
   void prepare_search();
   void prepare_accumulation();
 
+  /// Makes room for the values that `round` gives.
+  void prepare_rounding();
+  /// Lays the rounded values out for the products of the next passes, where that gains.
+  void pack();
+
   // Of a range of rows; different ones may be worked on by different threads.
   void search(int64_t first, int64_t count, const at::Tensor& importance);
   void round(int64_t first, int64_t count);

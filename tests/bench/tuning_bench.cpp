@@ -21,6 +21,7 @@
 #include "engine/kernels/processor.h"
 #include "engine/models/causal_attention.h"
 #include "engine/models/registry.h"
+#include "engine/worker_pool.h"
 #include "modifiers/sign_round/block_tuner.h"
 
 namespace oneshot {
@@ -217,8 +218,9 @@ class Products {
     }
   }
 
-  void run_attention() const {
-    for (int64_t i = 0; i < kSamples; ++i) {
+  /// A sample on each thread: too small to be shared out one by one.
+  void run_attention(WorkerPool& threads) const {
+    const auto sample = [this](size_t) {
       for (const auto& [rows, keys, scores] : heads_) {
         at::bmm(rows, keys.transpose(1, 2));
         at::bmm(scores, keys);
@@ -228,7 +230,8 @@ class Products {
         at::bmm(scores.transpose(1, 2), rows);
         at::bmm(scores, keys);
       }
-    }
+    };
+    threads.run({kSamples, sample, {}});
   }
 
  private:
@@ -246,12 +249,13 @@ class Products {
 nlohmann::json measure(at::ScalarType dtype, int threads) {
   Tuned tuned(dtype, threads);
   const Products products(dtype);
+  WorkerPool pool(threads, [] { at::set_num_threads(1); });
   std::vector<double> ours, ratios, processor_ratios, shares[4];
   for (int i = 0; i <= kRepeats; ++i) {
     at::set_num_threads(threads);
     const Seconds linears = seconds([&] { products.run_linears(); });
     const Seconds weights = seconds([&] { products.run_weights(); });
-    const Seconds attention = seconds([&] { products.run_attention(); });
+    const Seconds attention = seconds([&] { products.run_attention(pool); });
     at::set_num_threads(1);  // no pool of its own beside the threads of the block
     const Seconds all = tuned.iteration();
     if (i == 0) {

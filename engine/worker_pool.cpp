@@ -13,7 +13,7 @@ constexpr auto kTick = std::chrono::milliseconds(100);
 
 }  // namespace
 
-WorkerPool::WorkerPool(int threads, std::function<void()> start_thread) {
+WorkerPool::WorkerPool(int threads, const std::function<void()>& start_thread) {
   for (int i = std::max(1, threads); i > 0; --i) {
     threads_.emplace_back(
         [this, start_thread](const std::stop_token& end) { serve(end, start_thread); });

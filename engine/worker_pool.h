@@ -26,7 +26,7 @@ struct ParallelItems {
 class WorkerPool {
  public:
   /// start_thread: once on each thread, before its first item; may be empty, must not throw.
-  WorkerPool(int threads, std::function<void()> start_thread);
+  WorkerPool(int threads, const std::function<void()>& start_thread);
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 

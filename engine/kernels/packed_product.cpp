@@ -35,15 +35,15 @@ bool can_pack(const at::Tensor& weight) {
 
 at::Tensor packed(const at::Tensor& weight) {
   constexpr int64_t kRows = 512;  // of the other factor; the layout is the same for 16 and 2048
-  static const auto reorder = find_operator<Reorder>("mkldnn::_reorder_linear_weight");
+  static const auto kReorder = find_operator<Reorder>("mkldnn::_reorder_linear_weight");
   const at::AutoDispatchBelowAutograd no_gradients;
-  return reorder.call(weight, kRows);
+  return kReorder.call(weight, kRows);
 }
 
 at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias) {
-  static const auto pointwise = find_operator<Pointwise>("mkldnn::_linear_pointwise");
+  static const auto kPointwise = find_operator<Pointwise>("mkldnn::_linear_pointwise");
   const at::AutoDispatchBelowAutograd no_gradients;
-  return pointwise.call(
+  return kPointwise.call(
       x, packed, bias.defined() ? std::optional(bias) : std::nullopt, "none", Scalars(), "");
 }
 

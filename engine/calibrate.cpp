@@ -1,6 +1,7 @@
 #include "engine/calibrate.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <unordered_map>
@@ -13,6 +14,19 @@
 
 namespace oneshot {
 namespace {
+
+/// ATen on the calling thread alone while it lives: the work is shared out among threads of our
+/// own, and a pool of ATen's would spin beside them.
+class OneAtenThread {
+ public:
+  OneAtenThread() { at::set_num_threads(1); }
+  ~OneAtenThread() { at::set_num_threads(before_); }
+  OneAtenThread(const OneAtenThread&) = delete;
+  OneAtenThread& operator=(const OneAtenThread&) = delete;
+
+ private:
+  int before_ = at::get_num_threads();
+};
 
 class Calibration {
  public:
@@ -156,6 +170,7 @@ std::string calibration_dtype_name(const Plan& plan) {
 }
 
 CalibrationResults calibrate(const CalibrateRequest& request, RunListener& listener) {
+  const OneAtenThread one;
   return Calibration(request, listener).run();
 }
 

@@ -78,8 +78,10 @@ class TuningMemory {
 
   uint64_t block(size_t at_once) const {
     return largest([&](const BlockSizes& block) {
-      // The weight as it is, and as it is rounded; rounding (float32); codes now and the best ones.
-      uint64_t bytes = block.weights * width_ + block.tuned * (width_ + 4 + 2) + block.other * 2;
+      // The weight as it is, and as it is rounded, which in bfloat16 is packed for forward and back;
+      // rounding (float32); codes now and the best ones.
+      const uint64_t rounded = plan_.computed_in == Dtype::Bf16 ? 2 * width_ : width_;
+      uint64_t bytes = block.weights * width_ + block.tuned * (rounded + 4 + 2) + block.other * 2;
       bytes += block.tuned / 8;  // scales, factors, ranges
       bytes += at_once < step_ ? block.tuned * 4 : 0;
       return std::max(bytes, block.weights * width_ + block.tuned * 2 + block.largest * 12);

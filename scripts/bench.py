@@ -149,6 +149,17 @@ def bench_forward():
           f"{100 * decoding['bandwidth_share']:.0f} % of what reading the weights alone would allow", flush=True)
 
 
+def bench_tuning():
+    for threads in dict.fromkeys((1, os.cpu_count() or 1)):
+        result = json.loads(run(BIN / "tuning_bench", threads, stdout=subprocess.PIPE).stdout)
+        iteration = result["iteration"]
+        milliseconds = iteration["processor_milliseconds"]
+        products = sum(time for name, time in milliseconds.items() if name != "own")
+        print(f"tuning   {result['dtype']:9} {threads} threads: an iteration {1e3 * iteration['seconds']:.0f} ms, "
+              f"ratio to at::mm {iteration['ratio']:.2f}; processor {milliseconds['own']:.0f} ms, "
+              f"at::mm {products:.0f} ms, ratio {iteration['processor_ratio']:.2f}", flush=True)
+
+
 def bench_evaluation(folder):
     """A model of 4 GiB without a budget, and with a budget that is smaller than it is."""
     model = make_model(folder / "model-4", 4)
@@ -176,7 +187,7 @@ def main():
     parser.add_argument("--folder", type=Path, default=ROOT / "build/bench")
     parser.add_argument("--gibibytes", type=float, default=2)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--only", choices=["runs", "kernels", "memory", "startup", "tokenizer", "forward", "evaluation"])
+    parser.add_argument("--only", choices=["runs", "kernels", "memory", "startup", "tokenizer", "forward", "tuning", "evaluation"])
     parser.add_argument("--python", default=sys.executable, help="one that has the tokenizers library, to compare with")
     parser.add_argument("--tokenizer", type=Path, action="append", default=[], help="folder of a further tokenizer")
     args = parser.parse_args()
@@ -188,6 +199,8 @@ def main():
         bench_tokenizer(args.python, [ROOT / "examples/models/tiny-llama", *args.tokenizer])
     if wanted("forward"):
         bench_forward()
+    if wanted("tuning"):
+        bench_tuning()
     if wanted("evaluation"):
         bench_evaluation(args.folder)
     if wanted("startup"):

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "engine/kernels/packed_product.h"
+
 namespace oneshot {
 namespace {
 
@@ -15,14 +17,17 @@ at::Tensor flat(const at::Tensor& x) {
 
 class TunedLinear : public torch::autograd::Function<TunedLinear> {
  public:
+  /// leaf: asks for a gradient, so that there is a way back where the input does not.
   static at::Tensor forward(AutogradContext* context,
                             const at::Tensor& input,
-                            const at::Tensor& values,
+                            const at::Tensor& /*leaf*/,
                             const std::optional<at::Tensor>& bias,
                             const TunedPass* pass) {
-    context->save_for_backward({input, values});
+    context->save_for_backward({input});
     context->saved_data["pass"] = reinterpret_cast<int64_t>(pass);
-    return at::linear(input, values, bias);
+    return pass->packed.defined()
+               ? kernels::packed_linear(input, pass->packed, bias.value_or(at::Tensor()))
+               : at::linear(input, pass->values, bias);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -32,7 +37,11 @@ class TunedLinear : public torch::autograd::Function<TunedLinear> {
     pass->collect(flat(saved[0]), gradient);
     at::Tensor to_input;
     if (context->needs_input_grad(0)) {
-      to_input = at::mm(gradient, saved[1]).view(saved[0].sizes());
+      pass->input_asks = true;
+      to_input = pass->packed_transposed.defined()
+                     ? kernels::packed_linear(gradient, pass->packed_transposed, {})
+                     : at::mm(gradient, pass->values);
+      to_input = to_input.view(saved[0].sizes());
     }
     return {to_input, {}, {}, {}};
   }
@@ -41,8 +50,9 @@ class TunedLinear : public torch::autograd::Function<TunedLinear> {
 }  // namespace
 
 at::Tensor tuned_linear(const at::Tensor& input, const TunedPass& pass, const at::Tensor& bias) {
+  const at::Tensor leaf = at::empty({0}, input.options()).requires_grad_();
   return TunedLinear::apply(
-      input, pass.values, bias.defined() ? std::optional(bias) : std::nullopt, &pass);
+      input, leaf, bias.defined() ? std::optional(bias) : std::nullopt, &pass);
 }
 
 }  // namespace oneshot

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <atomic>
 #include <functional>
 
 namespace oneshot {
@@ -11,15 +12,20 @@ namespace oneshot {
 /// What a Linear does while its weight is tuned, in passes that track gradients; in all others it
 /// computes with its own weight, so that both functions are at hand at the same time.
 struct TunedPass {
-  /// [out, in], in place of the weight: a leaf that asks for a gradient but never gets one.
+  /// [out, in], in place of the weight; undefined while they are packed.
   at::Tensor values;
+  /// The values and the transposed values as `kernels::packed` makes them, or both undefined.
+  at::Tensor packed, packed_transposed;
   /// Called on the way back, by the thread that runs it: input x [tokens, in] and dL/dy [tokens,
   /// out]. dL/dvalues is the sum of dL/dyᵀ · x over all calls, for the owner to compute.
   std::function<void(const at::Tensor& input, const at::Tensor& gradient)> collect;
+  /// Set on the way back where dL/dinput was computed: such a Linear is worth packing.
+  mutable std::atomic<bool> input_asks{false};
 };
 
-/// input · valuesᵀ + bias. bias: may be undefined; gets no gradient. dL/dinput is computed only
-/// where the input asks for it. pass: outlives the way back.
+/// input · valuesᵀ + bias, with gradients, whether the input asks for one or not. bias: may be
+/// undefined; gets no gradient. dL/dinput is computed only where the input asks for it. pass:
+/// outlives the way back.
 at::Tensor tuned_linear(const at::Tensor& input, const TunedPass& pass, const at::Tensor& bias);
 
 }  // namespace oneshot

@@ -9,6 +9,18 @@
 
 namespace oneshot::kernels {
 
+/// Where a way back begins: the weighted squared errors of some rows.
+struct SquaredErrors {
+  double sum;           // of (weight · (output − target))²
+  at::Tensor gradient;  // of factor · sum by the output, in its dtype, contiguous
+};
+/// output, target [rows, columns] of one dtype, contiguous. weights: float32 [rows], one a row, or
+/// undefined: all 1.
+SquaredErrors squared_errors(const at::Tensor& output,
+                             const at::Tensor& target,
+                             const at::Tensor& weights,
+                             double factor);
+
 /// Of rms_norm's input; its weight is a constant here. All of one dtype, grad and input contiguous.
 at::Tensor rms_norm_backward(const at::Tensor& grad,
                              const at::Tensor& input,

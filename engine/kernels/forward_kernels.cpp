@@ -162,6 +162,23 @@ at::Tensor rotate_heads_backward(const at::Tensor& grad,
       rows, cosine, sine);
 }
 
+SquaredErrors squared_errors(const at::Tensor& output,
+                             const at::Tensor& target,
+                             const at::Tensor& weights,
+                             double factor) {
+  const bool fits = output.dim() == 2 && output.sizes() == target.sizes() &&
+                    output.is_contiguous() && target.is_contiguous() &&
+                    output.scalar_type() == target.scalar_type();
+  check(fits, "squared_errors", output, target);
+  if (weights.defined()) {
+    const bool weighs = weights.dim() == 1 && weights.size(0) == output.size(0) &&
+                        weights.is_contiguous() && weights.scalar_type() == at::kFloat;
+    check(weighs, "squared_errors", output, weights);
+  }
+  return pick(is_plain({output, target}), &KernelTable::squared_errors)(
+      output, target, weights, factor);
+}
+
 void causal_softmax(at::Tensor& scores, const CausalRows& rows, const at::Tensor& log_sums) {
   check_causal("causal_softmax", scores, rows);
   const bool plain = is_plain({scores}) && !is_tracked({scores});

@@ -52,6 +52,10 @@ struct KernelTable {
                                   at::Tensor& grad,
                                   const CausalRows& rows,
                                   const at::Tensor& log_sums) = nullptr;
+  SquaredErrors (*squared_errors)(const at::Tensor& output,
+                                  const at::Tensor& target,
+                                  const at::Tensor& weights,
+                                  double factor) = nullptr;
   // Of tuning: the scheme's group_size is 1 … columns.
   void (*round_tuned)(const TunedScheme& scheme,
                       const TunedWeight& weight,

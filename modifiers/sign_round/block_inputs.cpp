@@ -2,37 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <map>
-
 #include "engine/graph/parallel_forward.h"
 
 namespace oneshot {
-
-std::vector<size_t> shared_inputs(const TunableBlock& block) {
-  std::vector<at::Tensor> inputs(block.modules.size());
-  std::vector<HookHandle> hooks;
-  for (size_t i = 0; i < block.modules.size(); ++i) {
-    hooks.push_back(block.modules[i].module.add_hook(
-        [&inputs, i](const HookCall& call) { inputs[i] = call.input; }));
-  }
-  parallel_forward({1, 1, {}}, [&](size_t sample) {
-    block.block.forward(block.samples.input(sample), block.samples.context(sample));
-  });
-  std::vector<size_t> numbers;
-  std::vector<const void*> known;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    // A quantized input is made anew for each module; one that was not seen shares nothing.
-    const bool own = !inputs[i].defined() || block.modules[i].planned.scheme->input_activations;
-    const void* data = own ? &inputs[i] : inputs[i].const_data_ptr();
-    const auto found = std::find(known.begin(), known.end(), data);
-    numbers.push_back(static_cast<size_t>(found - known.begin()));
-    if (found == known.end()) {
-      known.push_back(data);
-    }
-  }
-  return numbers;
-}
 
 std::vector<at::Tensor> mean_squares(const TunableBlock& block) {
   const size_t samples = block.samples.size();

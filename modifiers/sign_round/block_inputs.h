@@ -9,9 +9,6 @@
 
 namespace oneshot {
 
-/// For each module of the block a number, the same for modules that get the very same input.
-std::vector<size_t> shared_inputs(const TunableBlock& block);
-
 /// For each module of the block the mean square of each input channel over all samples, float32
 /// [in].
 std::vector<at::Tensor> mean_squares(const TunableBlock& block);

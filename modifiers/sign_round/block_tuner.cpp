@@ -12,16 +12,17 @@
 #include "engine/calibration/python_random.h"
 #include "engine/error.h"
 #include "engine/graph/layers.h"
+#include "engine/kernels/backward.h"
 #include "engine/worker_pool.h"
-#include "modifiers/sign_round/activation_buffers.h"
 #include "modifiers/sign_round/block_inputs.h"
+#include "modifiers/sign_round/kept_activations.h"
 #include "modifiers/sign_round/output_loss.h"
 #include "modifiers/sign_round/tuned_linear_state.h"
 
 namespace oneshot {
 namespace {
 
-constexpr int64_t kRowsAtOnce = 256;  // of a weight, that an item works on
+constexpr int64_t kRowsAtOnce = 768;  // of a weight, that an item works on
 
 /// Output rows of a Linear.
 struct RowRange {
@@ -39,13 +40,13 @@ class BlockTuner {
         step_samples_(
             std::min(options.batch_size * options.gradient_accumulation, block.samples.size())),
         at_once_(std::min({batch_, std::max<size_t>(block.samples_at_once, 1)})),
-        buffers_(buffered(), longest_batch(), compute_dtype()) {
+        threads_(block.threads, [] { at::set_num_threads(1); }) {
     for (size_t i = 0; i < linears_.size(); ++i) {
       for (int64_t row = 0; row < linears_[i].rows(); row += kRowsAtOnce) {
         ranges_.push_back({i, row, std::min(kRowsAtOnce, linears_[i].rows() - row)});
       }
       linears_[i].attach([this, i](const at::Tensor& input, const at::Tensor& gradient) {
-        buffers_.keep(i, slot, input, gradient);
+        kept_.keep(i, slot, input, gradient);
       });
     }
   }
@@ -54,7 +55,7 @@ class BlockTuner {
     if (options_.scale_search) {
       search_scales();
     }
-    in_parallel(ranges_.size(), [&](size_t i) { round(ranges_[i]); });
+    round_all();
     TunedBlock result;
     if (options_.iterations > 0) {
       iterate(result);
@@ -68,45 +69,14 @@ class BlockTuner {
   }
 
  private:
-  // ---- what there is ----
-
-  at::ScalarType compute_dtype() const {
-    return block_.modules.front().module.weight.scalar_type();
-  }
-
-  std::vector<BufferedLinear> buffered() const {
-    const std::vector<size_t> inputs = shared_inputs(block_);
-    std::vector<BufferedLinear> all;
-    for (size_t i = 0; i < linears_.size(); ++i) {
-      all.push_back({linears_[i].columns(), linears_[i].rows(), inputs[i]});
-    }
-    return all;
-  }
-
-  /// Tokens of the longest samples that may be together.
-  int64_t longest_batch() const {
-    std::vector<int64_t> tokens;
-    for (size_t i = 0; i < block_.samples.size(); ++i) {
-      tokens.push_back(block_.samples.tokens(i));
-    }
-    std::sort(tokens.rbegin(), tokens.rend());
-    return std::accumulate(
-        tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(at_once_), int64_t{0});
-  }
-
   /// Items on all threads, each item on one.
   template <typename Item>
-  void in_parallel(size_t count, const Item& item) const {
-    ParallelWork work;
-    work.count = count;
-    work.threads = block_.threads;
-    work.start_thread = [] { at::set_num_threads(1); };
-    work.run = [&](size_t i) {
+  void in_parallel(size_t count, const Item& item) {
+    const auto run = [&](size_t i) {
       const at::NoGradGuard no_gradients;
       item(i);
     };
-    work.tick = [&] { return block_.progress(done_, options_.iterations, loss_); };
-    run_in_parallel(work);
+    threads_.run({count, run, [&] { return block_.progress(done_, options_.iterations, loss_); }});
   }
 
   // ---- the loop ----
@@ -153,7 +123,7 @@ class BlockTuner {
     for (TunedLinearState& linear : linears_) {
       linear.reset();
     }
-    in_parallel(ranges_.size(), [&](size_t i) { round(ranges_[i]); });
+    round_all();
     keep_as_best();
   }
 
@@ -188,17 +158,12 @@ class BlockTuner {
   }
 
   double pass_part(const std::vector<size_t>& samples, int64_t all_values) {
-    std::vector<int64_t> tokens;
-    for (const size_t sample : samples) {
-      tokens.push_back(block_.samples.tokens(sample));
-    }
-    buffers_.begin(tokens);
+    kept_.begin(linears_.size(), samples.size());
     std::vector<double> squares(samples.size());
     in_parallel(samples.size(), [&](size_t i) {
       slot = i;
       squares[i] = sample_pass(samples[i], all_values);
     });
-    buffers_.finish();
     return std::accumulate(squares.begin(), squares.end(), 0.0);
   }
 
@@ -211,27 +176,30 @@ class BlockTuner {
       output = block_.block.forward(block_.samples.input(sample), block_.samples.context(sample));
     }
     // The factor brings gradients of 16 bits away from the smallest numbers; signs do not see it.
-    const OutputLoss loss = output_loss(output.detach(),
-                                        block_.samples.target(sample),
-                                        token_weights_[sample],
-                                        1000.0 / static_cast<double>(all_values));
-    torch::autograd::backward({output}, {loss.gradient});
-    return loss.sum;
+    const kernels::SquaredErrors errors =
+        kernels::squared_errors(output.detach()[0].contiguous(),
+                                block_.samples.target(sample)[0].contiguous(),
+                                token_weights_[sample],
+                                1000.0 / static_cast<double>(all_values));
+    torch::autograd::backward({output}, {errors.gradient.unsqueeze(0)});
+    return errors.sum;
   }
 
   void weigh_tokens() {
     token_weights_.resize(block_.samples.size());
-    if (options_.loss == LossKind::Relative) {
-      in_parallel(token_weights_.size(), [&](size_t i) {
-        token_weights_[i] = relative_weights(block_.samples.target(i));
-      });
-    }
+    in_parallel(token_weights_.size(), [&](size_t i) {
+      token_weights_[i] = token_weights(options_.loss, block_.samples.target(i));
+    });
   }
 
   // ---- rows ----
 
+  /// Of the samples that are kept.
   at::Tensor gradient_of(const RowRange& rows) const {
-    return buffers_.weight_gradient(rows.linear, rows.first, rows.count);
+    const at::Tensor gradient = kept_.weight_gradient(rows.linear, rows.first, rows.count);
+    return gradient.defined()
+               ? gradient
+               : at::zeros({rows.count, linears_[rows.linear].columns()}, at::kFloat);
   }
 
   void accumulate(const RowRange& rows) {
@@ -245,6 +213,7 @@ class BlockTuner {
 
   /// One step with the gradient of the last pass. share: of the first step's rates.
   void step(double share) {
+    prepare_rounding();
     in_parallel(ranges_.size(), [&](size_t i) {
       const RowRange& rows = ranges_[i];
       TunedLinearState& linear = linears_[rows.linear];
@@ -256,6 +225,19 @@ class BlockTuner {
                   options_.range_rate_of(linear.bits()) * share);
       round(rows);
     });
+    kept_.clear();
+    in_parallel(linears_.size(), [&](size_t i) { linears_[i].pack(); });
+  }
+
+  void prepare_rounding() {
+    for (TunedLinearState& linear : linears_) {
+      linear.prepare_rounding();
+    }
+  }
+
+  void round_all() {
+    prepare_rounding();
+    in_parallel(ranges_.size(), [&](size_t i) { round(ranges_[i]); });
   }
 
   void round(const RowRange& rows) { linears_[rows.linear].round(rows.first, rows.count); }
@@ -263,11 +245,15 @@ class BlockTuner {
   void search_scales() {
     const std::vector<at::Tensor> importance = mean_squares(block_);
     for (TunedLinearState& linear : linears_) {
-      linear.prepare_search();
+      if (linear.is_searched()) {
+        linear.prepare_search();
+      }
     }
     in_parallel(ranges_.size(), [&](size_t i) {
       const RowRange& rows = ranges_[i];
-      linears_[rows.linear].search(rows.first, rows.count, importance[rows.linear]);
+      if (linears_[rows.linear].is_searched()) {
+        linears_[rows.linear].search(rows.first, rows.count, importance[rows.linear]);
+      }
     });
   }
 
@@ -277,12 +263,13 @@ class BlockTuner {
   const SignRoundOptions& options_;
   std::vector<TunedLinearState> linears_;
   size_t batch_, step_samples_, at_once_;  // samples
-  ActivationBuffers buffers_;
+  KeptActivations kept_;
   std::vector<RowRange> ranges_;
-  std::vector<at::Tensor> token_weights_;  // by sample; undefined: all 1
+  std::vector<at::Tensor> token_weights_;  // by sample
   bool accumulated_ = false;               // the gradient of this step is in the Linears
   int64_t done_ = 0;
   double loss_ = 0;
+  WorkerPool threads_;
 };
 
 thread_local size_t BlockTuner::slot = 0;

@@ -184,7 +184,7 @@ std::unique_ptr<Modifier> make_sign_round(const recipes::ModifierEntry& entry,
                     ": sign_round: tunes the rounding on data: the recipe needs `calibration:`, "
                     "or `iterations: 0` to round to nearest without");
   }
-  if (tuning.scale_search) {
+  if (tuning.scale_search && options.has("scale_search")) {
     check_scale_search(targets.scheme, options.where("scale_search"));
     for (const recipes::LayerScheme& layer : targets.layers) {
       check_scale_search(layer.scheme, layer.pattern.where);

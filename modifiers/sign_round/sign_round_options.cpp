@@ -92,9 +92,10 @@ std::vector<Option> behaviour_options() {
                       "make up for their errors; false: on what the model as it was gives."},
       {.name = "scale_search",
        .type = OptionType::Bool,
-       .fallback = "false",
-       .description = "Begin with the scale that makes the error of the weights least, weighted "
-                      "with the mean square of their inputs. Symmetric integers only."},
+       .example = "scale_search: false",
+       .description = "Symmetric integers begin with the scale that makes the error of the weights "
+                      "least, weighted with the mean square of their inputs, and may leave it. "
+                      "Unset: where there are iterations; given for other schemes: an error."},
       {.name = "on_failure",
        .fallback = "stop",
        .words = {"stop", "round_to_nearest"},
@@ -146,7 +147,8 @@ SignRoundOptions read_tuning(const recipes::OptionValues& options) {
   tuning.gradient_accumulation = static_cast<size_t>(options.integer("gradient_accumulation"));
   tuning.early_stopping = options.integer("early_stopping");
   tuning.quantized_input = options.boolean("quantized_input");
-  tuning.scale_search = options.boolean("scale_search");
+  tuning.scale_search = options.has("scale_search") ? options.boolean("scale_search")
+                                                    : tuning.iterations > 0;
   tuning.round_failures = options.text("on_failure") == "round_to_nearest";
   tuning.unseen = options.text("unseen") == "keep"               ? Unseen::Keep
                   : options.text("unseen") == "round_to_nearest" ? Unseen::RoundToNearest

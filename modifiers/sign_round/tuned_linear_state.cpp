@@ -7,6 +7,7 @@
 
 #include "engine/error.h"
 #include "engine/graph/fake_quantize.h"
+#include "engine/kernels/packed_product.h"
 
 namespace oneshot {
 namespace {
@@ -81,7 +82,7 @@ TunedLinearState::~TunedLinearState() {
 
 void TunedLinearState::attach(
     std::function<void(const at::Tensor& input, const at::Tensor& gradient)> collect) {
-  pass_->values = now_.values.detach().requires_grad_(true);
+  pass_->values = now_.values;
   pass_->collect = std::move(collect);
   linear_->tuned = pass_.get();
   if (planned_.input_activations) {
@@ -95,6 +96,21 @@ void TunedLinearState::prepare_search() {
   constexpr double kLargestFactor = 2;  // the range may grow from what was found
   tuned_.start = at::empty_like(tuned_.min);
   scheme_.factor_limit = kLargestFactor;
+}
+
+void TunedLinearState::prepare_rounding() {
+  if (!now_.values.defined()) {
+    now_.values = pass_->values = at::empty(tuned_.weight.sizes(), linear_->weight.options());
+    pass_->packed = pass_->packed_transposed = at::Tensor();
+  }
+}
+
+void TunedLinearState::pack() {
+  if (pass_->input_asks && kernels::can_pack(now_.values)) {
+    pass_->packed = kernels::packed(now_.values);
+    pass_->packed_transposed = kernels::packed(now_.values.t().contiguous());
+    now_.values = pass_->values = at::Tensor();
+  }
 }
 
 void TunedLinearState::prepare_accumulation() {
@@ -131,6 +147,8 @@ void TunedLinearState::keep_as_best() {
 }
 
 void TunedLinearState::reset() {
+  tuned_.start = at::Tensor();
+  scheme_.factor_limit = 1;
   tuned_.rounding.zero_();
   tuned_.min_factor.fill_(1);
   tuned_.max_factor.fill_(1);

@@ -28,9 +28,17 @@ class TunedLinearState {
   /// inputs where the scheme does, through which gradients pass straight.
   void attach(std::function<void(const at::Tensor& input, const at::Tensor& gradient)> collect);
 
+  /// Whether `search` is for its scheme: symmetric integers.
+  bool is_searched() const { return scheme_.codes == kernels::TunedCodes::Symmetric; }
+
   /// Makes room for what `search` finds, and for gradients that are added.
   void prepare_search();
   void prepare_accumulation();
+
+  /// Makes room for the values that `round` gives.
+  void prepare_rounding();
+  /// Lays the rounded values out for the products of the next passes, where that gains.
+  void pack();
 
   // Of a range of rows; different ones may be worked on by different threads.
   void search(int64_t first, int64_t count, const at::Tensor& importance);

@@ -1,13 +1,13 @@
-// One iteration of tuning a block of SmolLM2-135M's shapes (forward pass, gradients of what its
-// Linears give, gradients of their weights) against at::mm and at::bmm over the shapes of its
-// products, in the same process, dtype and number of threads; and the pieces between the products.
+// One iteration of SignRound's tuning of a block of SmolLM2-135M's shapes (all of it: the passes,
+// the gradients of weights, the step, the next rounding) against at::mm and at::bmm over the shapes
+// of its products, in the same process, dtype and number of threads; and the pieces between the
+// products.
 // Prints one JSON object. Ratios by the clock, and by the processor's time, which holds on a busy
 // machine too.
 //
 //   tuning_bench [threads]
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
 #include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -22,13 +22,15 @@
 #include "engine/models/causal_attention.h"
 #include "engine/models/registry.h"
 #include "engine/worker_pool.h"
+#include "modifiers/sign_round/block_tuner.h"
 
 namespace oneshot {
 namespace {
 
 constexpr int64_t kSamples = 8, kTokens = 512, kHidden = 576, kInner = 1536, kHeadDim = 64;
 constexpr int64_t kHeads = 9, kKeyHeads = 3;
-constexpr int kRepeats = 9;
+constexpr int kRepeats = 5;
+constexpr int64_t kIterations = 5;  // that a repeat looks at
 
 const nlohmann::json kConfig{{"model_type", "llama"},
                              {"hidden_size", kHidden},
@@ -52,13 +54,17 @@ double processor_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+Seconds now() {
+  const auto clock = std::chrono::steady_clock::now().time_since_epoch();
+  return {std::chrono::duration<double>(clock).count(), processor_seconds()};
+}
+
 template <typename Work>
 Seconds seconds(const Work& work) {
-  const auto start = std::chrono::steady_clock::now();
-  const double processor = processor_seconds();
+  const Seconds start = now();
   work();
-  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
-          processor_seconds() - processor};
+  const Seconds end = now();
+  return {end.clock - start.clock, end.processor - start.processor};
 }
 
 double median(std::vector<double> values) {
@@ -87,87 +93,86 @@ Weights random_weights(at::ScalarType dtype) {
           [=](const std::string& name) { return (at::randn(shape_of(name)) * 0.03).to(dtype); }};
 }
 
-/// What a Linear took and gave, for one sample.
-struct Passed {
-  at::Tensor input, output, grad;  // [1, tokens, columns]
-};
-
-class Iteration {
+/// Random inputs and targets, which the command line would have in its cache.
+class RandomSamples : public BlockSamples {
  public:
-  Iteration(at::ScalarType dtype, int threads)
-      : threads_(threads), model_(make_model(kConfig)), passed_(kSamples) {
-    block().load(random_weights(dtype));
-    context_ = model_->context({at::zeros({1, kTokens}, at::kLong), {}}, dtype);
+  RandomSamples(ModelGraph& model, at::ScalarType dtype)
+      : context_(model.context({at::zeros({1, kTokens}, at::kLong), {}}, dtype)) {
     for (int64_t i = 0; i < kSamples; ++i) {
       inputs_.push_back(random({1, kTokens, kHidden}, dtype));
       targets_.push_back(random({1, kTokens, kHidden}, dtype));
     }
+  }
+
+  size_t size() const override { return inputs_.size(); }
+  int64_t tokens(size_t) const override { return kTokens; }
+  at::Tensor input(size_t sample) const override { return inputs_[sample]; }
+  at::Tensor target(size_t sample) const override { return targets_[sample]; }
+  const BlockContext& context(size_t) const override { return context_; }
+
+ private:
+  BlockContext context_;
+  std::vector<at::Tensor> inputs_, targets_;
+};
+
+/// A block and all that SignRound asks for to tune it.
+class Tuned {
+ public:
+  Tuned(at::ScalarType dtype, int threads) : threads_(threads), model_(make_model(kConfig)) {
+    block().load(random_weights(dtype));
+    samples_ = std::make_unique<RandomSamples>(*model_, dtype);
+    Scheme scheme;
+    scheme.name = "W4A16";
+    scheme.weights = {
+        .bits = 4, .strategy = Strategy::Group, .group_size = 64, .scale_dtype = ScaleDtype::F16};
     for (Module* module : block().modules()) {
       if (module->weight.dim() == 2) {
-        module->weight.requires_grad_();
-        hooks_.push_back(module->add_hook([this](const HookCall& call) {
-          passed_[call.sample].push_back({call.input.detach(), call.output, {}});
-        }));
+        PlannedModule& one = planned_.emplace_back();
+        one.name = module->name();
+        one.kind = ModuleKind::Linear;
+        one.scheme = scheme;
+        modules_.push_back(module);
       }
     }
   }
 
-  void run() {
-    in_parallel(kSamples, [&](size_t sample) { pass(sample); });
-    in_parallel(passed_[0].size(), [&](size_t linear) { weight_gradient(linear); });
-  }
-
-  /// The weights' gradients alone, from what the last pass left.
-  void run_weights() {
-    in_parallel(passed_[0].size(), [&](size_t linear) { weight_gradient(linear); });
+  /// A whole iteration of `tune_block`: the median of those after the first.
+  Seconds iteration() {
+    std::vector<Seconds> ends;  // of iterations, each seen in the step that follows
+    TunableBlock tunable{.block = block(),
+                         .index = 0,
+                         .modules = {},
+                         .samples = *samples_,
+                         .seed = 42,
+                         .threads = threads_,
+                         .samples_at_once = kSamples,
+                         .progress = {}};
+    for (size_t i = 0; i < modules_.size(); ++i) {
+      tunable.modules.push_back({*modules_[i], planned_[i], modules_[i]->weight});
+    }
+    tunable.progress = [&](int64_t done, int64_t, double) {
+      if (done > static_cast<int64_t>(ends.size())) {
+        ends.push_back(now());
+      }
+      return true;
+    };
+    tune_block(tunable, {.iterations = kIterations + 2, .batch_size = kSamples});
+    std::vector<double> clock, processor;
+    for (size_t i = 2; i <= kIterations; ++i) {
+      clock.push_back(ends[i].clock - ends[i - 1].clock);
+      processor.push_back(ends[i].processor - ends[i - 1].processor);
+    }
+    return {median(clock), median(processor)};
   }
 
  private:
   Block& block() { return model_->block(0); }
 
-  void in_parallel(size_t count, const std::function<void(size_t)>& run) const {
-    ParallelWork work;
-    work.count = count;
-    work.threads = threads_;
-    work.start_thread = [] { at::set_num_threads(1); };
-    work.run = run;
-    run_in_parallel(work);
-  }
-
-  /// Forward and back, up to the gradients of what the Linears give.
-  void pass(size_t sample) {
-    const SampleScope scope(sample);
-    std::vector<Passed>& passed = passed_[sample];
-    passed.clear();
-    const at::Tensor output = block().forward(inputs_[sample], context_);
-    const at::Tensor grad = output.detach() - targets_[sample];
-    std::vector<at::Tensor> outputs;
-    for (Passed& one : passed) {
-      outputs.push_back(std::exchange(one.output, {}));
-    }
-    const auto grads = torch::autograd::grad({output}, outputs, {grad});
-    for (size_t i = 0; i < passed.size(); ++i) {
-      passed[i].grad = grads[i];
-    }
-  }
-
-  /// Of all samples, one by one: their rows are in the caches then. Summed in float32.
-  void weight_gradient(size_t linear) {
-    const at::NoGradGuard no_grad;
-    at::Tensor sum;  // [out, in]
-    for (int64_t i = 0; i < kSamples; ++i) {
-      const Passed& one = passed_[static_cast<size_t>(i)][linear];
-      const at::Tensor grad = one.grad[0].t();
-      sum = sum.defined() ? at::addmm(sum, grad, one.input[0]) : at::mm(grad, one.input[0]);
-    }
-  }
-
   int threads_;
   std::unique_ptr<ModelGraph> model_;
-  BlockContext context_;
-  std::vector<at::Tensor> inputs_, targets_;
-  std::vector<std::vector<Passed>> passed_;  // [samples][linears]
-  std::vector<HookHandle> hooks_;
+  std::unique_ptr<RandomSamples> samples_;
+  std::vector<PlannedModule> planned_;
+  std::vector<Module*> modules_;
 };
 
 /// The products of an iteration: forward, gradients of the inputs of all Linears but q, k and v,
@@ -213,8 +218,9 @@ class Products {
     }
   }
 
-  void run_attention() const {
-    for (int64_t i = 0; i < kSamples; ++i) {
+  /// A sample on each thread: too small to be shared out one by one.
+  void run_attention(WorkerPool& threads) const {
+    const auto sample = [this](size_t) {
       for (const auto& [rows, keys, scores] : heads_) {
         at::bmm(rows, keys.transpose(1, 2));
         at::bmm(scores, keys);
@@ -224,7 +230,8 @@ class Products {
         at::bmm(scores.transpose(1, 2), rows);
         at::bmm(scores, keys);
       }
-    }
+    };
+    threads.run({kSamples, sample, {}});
   }
 
  private:
@@ -240,16 +247,17 @@ class Products {
 };
 
 nlohmann::json measure(at::ScalarType dtype, int threads) {
-  Iteration iteration(dtype, threads);
+  Tuned tuned(dtype, threads);
   const Products products(dtype);
-  std::vector<double> ours, ratios, processor_ratios, shares[5];
+  WorkerPool pool(threads, [] { at::set_num_threads(1); });
+  std::vector<double> ours, ratios, processor_ratios, shares[4];
   for (int i = 0; i <= kRepeats; ++i) {
     at::set_num_threads(threads);
     const Seconds linears = seconds([&] { products.run_linears(); });
     const Seconds weights = seconds([&] { products.run_weights(); });
-    const Seconds attention = seconds([&] { products.run_attention(); });
-    const Seconds all = seconds([&] { iteration.run(); });
-    const Seconds own_weights = seconds([&] { iteration.run_weights(); });
+    const Seconds attention = seconds([&] { products.run_attention(pool); });
+    at::set_num_threads(1);  // no pool of its own beside the threads of the block
+    const Seconds all = tuned.iteration();
     if (i == 0) {
       continue;  // the first one warms up
     }
@@ -261,8 +269,7 @@ nlohmann::json measure(at::ScalarType dtype, int threads) {
     shares[0].push_back(linears.processor);
     shares[1].push_back(weights.processor);
     shares[2].push_back(attention.processor);
-    shares[3].push_back(own_weights.processor);
-    shares[4].push_back(all.processor);
+    shares[3].push_back(all.processor);
   }
   return {{"seconds", median(ours)},
           {"ratio", median(ratios)},
@@ -271,8 +278,7 @@ nlohmann::json measure(at::ScalarType dtype, int threads) {
            {{"products_of_linears", 1e3 * median(shares[0])},
             {"products_of_weight_gradients", 1e3 * median(shares[1])},
             {"products_of_attention", 1e3 * median(shares[2])},
-            {"own_weight_gradients", 1e3 * median(shares[3])},
-            {"own", 1e3 * median(shares[4])}}}};
+            {"own", 1e3 * median(shares[3])}}}};
 }
 
 /// Each piece between the products, for all samples, by one thread, in milliseconds.
@@ -288,7 +294,7 @@ nlohmann::json measure_pieces(at::ScalarType dtype) {
   nlohmann::json result;
   const auto add = [&](const char* name, const auto& work) {
     std::vector<double> all;
-    for (int i = 0; i <= 2 * kRepeats; ++i) {
+    for (int i = 0; i <= 4 * kRepeats; ++i) {
       all.push_back(seconds(work).processor);
     }
     result[name] = 1e3 * kSamples * median(all);

@@ -39,6 +39,34 @@ void expect_close(const at::Tensor& found, const at::Tensor& expected, at::Scala
       << (found.to(at::kFloat) - expected).abs().max() << " of " << largest;
 }
 
+TEST(Backward, SquaredErrors) {
+  for (const at::ScalarType dtype : kDtypes) {
+    for (const int64_t columns : {7, 24, 64, 576}) {
+      const at::Tensor output = random({5, columns}, dtype), target = random({5, columns}, dtype);
+      const at::Tensor wanted = leaf(output);
+      const at::Tensor weights = at::rand({5}, at::detail::createCPUGenerator(3)) + 0.5;
+      weights[2] = 0;
+      const at::Tensor rows = weights.unsqueeze(1);
+      const at::Tensor sum = (rows * (wanted - target.to(at::kFloat))).square().sum();
+      const at::Tensor expected = gradients(sum, {wanted}, at::full({}, 0.25))[0];
+      on_every_target([&](const KernelTable& cpu) {
+        const SquaredErrors found = cpu.squared_errors(output, target, weights, 0.25);
+        expect_close(found.gradient, expected, dtype);
+        EXPECT_NEAR(found.sum, sum.item<double>(), 1e-5 * sum.item<double>());
+        EXPECT_TRUE(at::equal(found.gradient[2], at::zeros({columns}, dtype)));
+      });
+    }
+  }
+}
+
+TEST(Backward, SquaredErrorsWithoutWeightsByHand) {
+  const at::Tensor output = at::tensor({1.0, 2.0, 3.0, 5.0}, at::kFloat).view({2, 2});
+  const at::Tensor target = at::tensor({0.0, 2.0, 5.0, 4.0}, at::kFloat).view({2, 2});
+  const SquaredErrors found = squared_errors(output, target, {}, 0.5);
+  EXPECT_EQ(found.sum, 1 + 4 + 1);
+  EXPECT_TRUE(at::equal(found.gradient, output - target));
+}
+
 TEST(Backward, RmsNorm) {
   for (const at::ScalarType dtype : kDtypes) {
     for (const int64_t columns : {7, 24, 64, 80, 576}) {

@@ -5,24 +5,23 @@
 
 #include <limits>
 
-#include "modifiers/sign_round/activation_buffers.h"
+#include "modifiers/sign_round/kept_activations.h"
 #include "tests/modifiers/tiny_block.h"
 
 namespace oneshot {
 namespace {
 
 /// Two Linears of one input, and one of its own. Samples of 2, 3 and 1 tokens.
-class Buffers : public testing::Test {
+class Kept : public testing::Test {
  protected:
-  Buffers() {
+  Kept() {
     // A batch before, of which nothing may be left.
-    buffers.begin({6});
+    kept.begin(3, 4);
     for (size_t linear = 0; linear < 3; ++linear) {
       const double nan = std::numeric_limits<double>::quiet_NaN();
-      buffers.keep(linear, 0, at::full({6, in(linear)}, nan), at::full({6, out(linear)}, nan));
+      kept.keep(linear, 3, at::full({6, in(linear)}, nan), at::full({6, out(linear)}, nan));
     }
-    buffers.finish();
-    buffers.begin(kTokens);
+    kept.begin(3, kTokens.size());
     for (size_t linear = 0; linear < 3; ++linear) {
       expected.push_back(at::zeros({out(linear), in(linear)}));
     }
@@ -32,34 +31,32 @@ class Buffers : public testing::Test {
   static int64_t out(size_t linear) { return 2 + static_cast<int64_t>(linear); }
 
   void keep(size_t linear, size_t sample) {
-    const at::Tensor input = at::randn({kTokens[sample], in(linear)});
-    keep(linear, sample, input);
+    keep(linear, sample, at::randn({kTokens[sample], in(linear)}));
   }
 
   void keep(size_t linear, size_t sample, const at::Tensor& input) {
     const at::Tensor gradient = at::randn({kTokens[sample], out(linear)});
-    buffers.keep(linear, sample, input, gradient);
+    kept.keep(linear, sample, input, gradient);
     expected[linear] += at::matmul(gradient.t(), input);
   }
 
   void expect_gradients() {
-    buffers.finish();
     for (size_t linear = 0; linear < 3; ++linear) {
-      const at::Tensor rows = buffers.weight_gradient(linear, 1, out(linear) - 1);
+      const at::Tensor rows = kept.weight_gradient(linear, 1, out(linear) - 1);
       EXPECT_TRUE(at::allclose(rows, expected[linear].narrow(0, 1, out(linear) - 1), 1e-5, 1e-6))
           << linear;
       EXPECT_TRUE(at::allclose(
-          buffers.weight_gradient(linear, 0, 1), expected[linear].narrow(0, 0, 1), 1e-5, 1e-6))
+          kept.weight_gradient(linear, 0, 1), expected[linear].narrow(0, 0, 1), 1e-5, 1e-6))
           << linear;
     }
   }
 
   const std::vector<int64_t> kTokens{2, 3, 1};
-  ActivationBuffers buffers{{{3, 2, 0}, {3, 3, 0}, {2, 4, 1}}, 6, at::kFloat};
+  KeptActivations kept;
   std::vector<at::Tensor> expected;
 };
 
-TEST_F(Buffers, GradientsAreSumsOverSamplesOfDifferentLengths) {
+TEST_F(Kept, GradientsAreSumsOverSamplesOfDifferentLengths) {
   for (size_t sample = 0; sample < 3; ++sample) {
     const at::Tensor shared = at::randn({kTokens[sample], 3});
     keep(1, sample, shared);  // on the way back the last one comes first
@@ -69,16 +66,16 @@ TEST_F(Buffers, GradientsAreSumsOverSamplesOfDifferentLengths) {
   expect_gradients();
 }
 
-TEST_F(Buffers, SamplesThatSkipALinearAddNothingToIt) {
+TEST_F(Kept, SamplesThatSkipALinearAddNothingToIt) {
   keep(0, 0);  // the other Linear of this input is skipped
   keep(1, 1);
   keep(2, 2);
   expect_gradients();
 }
 
-TEST(BlockInputs, LinearsOfOneInputAreFound) {
-  TinyTuning tuning;
-  EXPECT_EQ(shared_inputs(tuning.tunable()), (std::vector<size_t>{0, 0, 1}));
+TEST_F(Kept, ALinearThatNoSampleWentThroughHasNoGradient) {
+  keep(0, 0);
+  EXPECT_FALSE(kept.weight_gradient(1, 0, 2).defined());
 }
 
 TEST(BlockInputs, MeanSquaresAreOverAllTokens) {

@@ -60,6 +60,7 @@ const KernelTable& cpu_kernels() {
       .rotate_heads_backward = cpu::rotate_heads_backward,
       .causal_softmax = cpu::causal_softmax,
       .causal_softmax_backward = cpu::causal_softmax_backward,
+      .squared_errors = cpu::squared_errors,
       .round_tuned = cpu::round_tuned,
       .sign_step = cpu::sign_step,
       .search_scales = cpu::search_scales,

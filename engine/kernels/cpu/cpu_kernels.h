@@ -39,6 +39,10 @@ void causal_softmax_backward(at::Tensor& scores,
                              at::Tensor& grad,
                              const CausalRows& rows,
                              const at::Tensor& log_sums);
+SquaredErrors squared_errors(const at::Tensor& output,
+                             const at::Tensor& target,
+                             const at::Tensor& weights,
+                             double factor);
 
 /// How the floating-point numbers of a tensor are stored.
 enum class Storage { BFloat16, Float16, Float32 };

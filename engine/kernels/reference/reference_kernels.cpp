@@ -172,6 +172,18 @@ at::Tensor rms_norm_backward(const at::Tensor& grad,
   return (at::rsqrt(square) * rest).to(input.scalar_type());
 }
 
+SquaredErrors squared_errors(const at::Tensor& output,
+                             const at::Tensor& target,
+                             const at::Tensor& weights,
+                             double factor) {
+  const at::Tensor weight = weights.defined()
+                                ? weights.unsqueeze(1)
+                                : at::ones({1, 1}, output.options().dtype(at::kFloat));
+  const at::Tensor error = (output.to(at::kFloat) - target.to(at::kFloat)) * weight;
+  return {error.to(at::kDouble).square().sum().item<double>(),
+          (error * (weight * (2 * factor))).to(output.scalar_type())};
+}
+
 GateGradients silu_multiply_backward(const at::Tensor& grad,
                                      const at::Tensor& gate,
                                      const at::Tensor& up) {
@@ -237,6 +249,7 @@ constexpr KernelTable kReference = {
     .rotate_heads_backward = rotate_heads_backward,
     .causal_softmax = causal_softmax,
     .causal_softmax_backward = causal_softmax_backward,
+    .squared_errors = squared_errors,
     .round_tuned = reference::round_tuned,
     .sign_step = reference::sign_step,
     .search_scales = reference::search_scales,

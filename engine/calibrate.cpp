@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <unordered_map>
@@ -170,6 +171,10 @@ std::string calibration_dtype_name(const Plan& plan) {
 }
 
 CalibrationResults calibrate(const CalibrateRequest& request, RunListener& listener) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);  // what one thread frees is there for the others: else every thread
+                            // keeps the most that it ever had
+#endif
   const OneAtenThread one;
   return Calibration(request, listener).run();
 }

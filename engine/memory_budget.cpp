@@ -132,7 +132,7 @@ void plan_memory(Plan& plan, const PlanRequest& request) {
   }
   plan.peak_memory_bytes = peak();
   check_budget(plan, request);
-  if (request.samples == 0) {
+  if (request.samples == 0 || plan_tuning_memory(plan, request, base)) {
     return;
   }
   const uint64_t working =
@@ -143,7 +143,6 @@ void plan_memory(Plan& plan, const PlanRequest& request) {
   plan.state_memory_bytes =
       std::min(states_cost(plan, request), budget > working ? budget - working : 0);
   plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working + plan.state_memory_bytes);
-  plan_tuning_memory(plan, request, base + kModelBytes);
 }
 
 }  // namespace oneshot

@@ -9,8 +9,8 @@ namespace oneshot {
 
 /// Adds the parts of tuning to `plan.memory`, and chooses how many samples' activations are kept
 /// at a time: a batch where the budget allows, else fewer, whose gradients are then added in a sum
-/// of their own. Does nothing where no module is tuned. base: bytes of the parts that are always
-/// there. throws Resource when the budget is too small for one.
-void plan_tuning_memory(Plan& plan, const PlanRequest& request, uint64_t base);
+/// of their own. False, and nothing done, where no module is tuned. base: bytes of the program.
+/// throws Resource when the budget is too small for one.
+bool plan_tuning_memory(Plan& plan, const PlanRequest& request, uint64_t base);
 
 }  // namespace oneshot

@@ -147,8 +147,8 @@ SignRoundOptions read_tuning(const recipes::OptionValues& options) {
   tuning.gradient_accumulation = static_cast<size_t>(options.integer("gradient_accumulation"));
   tuning.early_stopping = options.integer("early_stopping");
   tuning.quantized_input = options.boolean("quantized_input");
-  tuning.scale_search = options.has("scale_search") ? options.boolean("scale_search")
-                                                    : tuning.iterations > 0;
+  tuning.scale_search =
+      options.has("scale_search") ? options.boolean("scale_search") : tuning.iterations > 0;
   tuning.round_failures = options.text("on_failure") == "round_to_nearest";
   tuning.unseen = options.text("unseen") == "keep"               ? Unseen::Keep
                   : options.text("unseen") == "round_to_nearest" ? Unseen::RoundToNearest

@@ -54,7 +54,7 @@ uint32_t PythonRandom::next() {
 }
 
 size_t PythonRandom::below(size_t limit) {
-  const int bits = std::bit_width(limit);
+  const auto bits = static_cast<int>(std::bit_width(limit));
   size_t value = limit;
   while (value >= limit) {
     value = next() >> (32 - bits);

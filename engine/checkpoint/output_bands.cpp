@@ -38,7 +38,10 @@ std::shared_ptr<OutputBands::Band> OutputBands::band_of(const OutputTensor& tens
     const int64_t columns = std::min(most, tensor.spec.shape[1] - first);
     const auto bytes =
         static_cast<uint64_t>(tensor.spec.shape[0] * columns * element_bytes(tensor));
-    band = std::make_shared<Band>(Band{first, columns, buffer(bytes), columns});
+    band = std::make_shared<Band>();
+    band->first = first;
+    band->columns = band->missing = columns;
+    band->bytes = buffer(bytes);
   }
   return band;
 }

@@ -11,6 +11,7 @@
 #include "engine/lock_file.h"
 #include "engine/models/registry.h"
 #include "engine/output_files.h"
+#include "engine/seconds_since.h"
 #include "engine/stream.h"
 
 namespace oneshot {
@@ -18,10 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Whether a folder may be replaced: it is empty, or a checkpoint.
 bool looks_like_an_output(const fs::path& folder) {

@@ -64,6 +64,23 @@ void run_modifiers(const PlanRequest& request, Plan& plan, std::span<const Modul
   }
 }
 
+/// There is one second stream of samples, so all that tune learn from it, or none does.
+void check_tuners(const PlanRequest& request) {
+  std::optional<bool> quantized_input;
+  for (const Modifier* modifier : request.modifiers) {
+    const Traits traits = modifier->traits();
+    if (!traits.tunes) {
+      continue;
+    }
+    if (quantized_input.value_or(traits.quantized_input) != traits.quantized_input) {
+      throw Error(
+          ErrorCode::Recipe,
+          modifier->name() + ": all modifiers of a recipe that tune need the same quantized_input");
+    }
+    quantized_input = traits.quantized_input;
+  }
+}
+
 void keep_unseen(const PlanRequest& request, Plan& plan) {
   for (PlannedModule& module : plan.modules) {
     if (std::find(request.unseen.begin(), request.unseen.end(), module.name) !=
@@ -277,6 +294,7 @@ Plan make_plan(const PlanRequest& request) {
   Plan plan;
   plan.cast = request.cast;
   fill_modules(plan, modules, *request.source);
+  check_tuners(request);
   run_modifiers(request, plan, modules);
   keep_unseen(request, plan);
   check_fused_sets(plan, modules);

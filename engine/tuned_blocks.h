@@ -14,6 +14,7 @@
 
 namespace oneshot {
 
+/// Reading is for many threads at once.
 class TunedBlocks {
  public:
   /// Opens what is in the folder already. throws Checkpoint for a damaged file.
@@ -30,7 +31,6 @@ class TunedBlocks {
 
   bool has_module(const std::string& module) const { return modules_.contains(module); }
   /// Rows of a module's codes, with their scales. scheme: that it was quantized with.
-  /// rows: of the whole weight.
   QuantizedWeight rows(const std::string& module,
                        const Scheme& scheme,
                        int64_t first,

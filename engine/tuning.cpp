@@ -10,14 +10,11 @@
 #include "engine/cast_weight.h"
 #include "engine/error.h"
 #include "engine/graph/fake_quantize.h"
+#include "engine/seconds_since.h"
 #include "engine/tensor_bytes.h"
 
 namespace oneshot {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// Notes the modules that are computed.
 class SeenWork : public BlockWork {

@@ -140,21 +140,26 @@ bool plan_tuning_memory(Plan& plan, const PlanRequest& request, uint64_t base) {
     return false;
   }
   const uint64_t program = base + memory.embedding();
-  const uint64_t budget = request.memory.value_or(available_memory() / 2);
   size_t at_once = memory.batch();
   const auto working = [&] {
     return program + memory.block(at_once) + memory.activations(at_once);
   };
-  while (at_once > 1 && working() > budget) {
+  while (request.memory && at_once > 1 && working() > *request.memory) {
     at_once /= 2;
   }
-  if (request.memory && working() > budget) {
+  if (request.memory && working() > *request.memory) {
     throw Error(ErrorCode::Resource,
                 "--memory " + std::to_string(*request.memory) + ": tuning needs " +
                     std::to_string(working()) +
                     " bytes even with one sample at a time; give more "
                     "memory, fewer --threads, or a smaller sequence_length");
   }
+  if (!request.memory && working() > available_memory()) {
+    plan.warnings.push_back("tuning needs " + std::to_string(working()) + " bytes, and " +
+                            std::to_string(available_memory()) +
+                            " are free; with --memory it takes fewer samples at a time");
+  }
+  const uint64_t budget = request.memory.value_or(available_memory() / 2);
   plan.samples_at_once = at_once;
   plan.state_memory_bytes = std::min(memory.states(), budget > working() ? budget - working() : 0);
   plan.memory = {

@@ -189,6 +189,36 @@ TEST(Plan, MemoryIsKeptOrRefused) {
               testing::StartsWith("--memory 1048576: this run needs "));
 }
 
+constexpr const char* kCalibration =
+    "version: 1\ncalibration: {dataset: " ONESHOT_TEST_DATA
+    "/calibration/calib_ids.jsonl, samples: 64, sequence_length: 256}\nmodifiers:\n";
+
+TEST(Plan, OnlyABudgetMakesTuningTakeFewerSamplesAtATime) {
+  const std::string recipe =
+      std::string(kCalibration) + "  - sign_round: {scheme: W4A16, ignore: [lm_head]}\n";
+  const Plan plan = plan_of(recipe, tiny_llama()).plan;
+  EXPECT_EQ(plan.samples_at_once, 8u);
+  uint64_t parts = 0;
+  for (const MemoryPart& part : plan.memory) {
+    parts += part.bytes;
+  }
+  EXPECT_EQ(parts, plan.peak_memory_bytes);
+  const uint64_t budget = plan.peak_memory_bytes - plan.state_memory_bytes - (1 << 20);
+  const Plan smaller = plan_of(recipe, tiny_llama(), budget).plan;
+  EXPECT_LT(smaller.samples_at_once, 8u);
+  EXPECT_LE(smaller.peak_memory_bytes, budget);
+}
+
+TEST(Plan, ModifiersThatTuneLearnFromOneStream) {
+  const std::string recipe =
+      std::string(kCalibration) +
+      "  - sign_round: {scheme: W4A16, targets: ['re:.*mlp.*']}\n"
+      "  - sign_round: {scheme: W4A16, targets: ['re:.*self_attn.*'], quantized_input: false}\n";
+  expect_error(ErrorCode::Recipe,
+               "sign_round: all modifiers of a recipe that tune need the same quantized_input",
+               [&] { plan_of(recipe, tiny_llama()); });
+}
+
 TEST(Plan, FormatsThatTransposeGatherBands) {
   const std::string recipe =
       quantize_recipe("scheme: W4A16, ignore: [lm_head], scale_dtype: float16");

@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "formats/registry.h"
+#include "tests/formats/planned_module.h"
 #include "tests/support/memory_tensors.h"
 
 namespace oneshot {
@@ -29,17 +30,6 @@ Scheme scheme_of(int bits, int64_t group_size, bool symmetric) {
                     .scale_dtype = ScaleDtype::F16,
                     .observer = "memoryless_minmax"};
   return scheme;
-}
-
-PlannedModule planned(const Scheme& scheme, int64_t rows, int64_t columns) {
-  PlannedModule module;
-  module.name = "m";
-  module.kind = ModuleKind::Linear;
-  module.scheme = scheme;
-  module.rows = rows;
-  module.columns = columns;
-  module.dtype = Dtype::Bf16;
-  return module;
 }
 
 /// Any codes of the width, with scales of both signs and zero points over the whole range.

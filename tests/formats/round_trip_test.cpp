@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "formats/registry.h"
 #include "modifiers/quantize/quantize_math.h"
+#include "tests/formats/planned_module.h"
 #include "tests/support/memory_tensors.h"
 
 namespace oneshot {
@@ -16,17 +17,6 @@ constexpr int64_t kColumns = 256;
 
 std::unique_ptr<Format> compressed_tensors() {
   return formats().front().make();
-}
-
-PlannedModule planned(const Scheme& scheme, int64_t rows, int64_t columns) {
-  PlannedModule module;
-  module.name = "m";
-  module.kind = ModuleKind::Linear;
-  module.scheme = scheme;
-  module.rows = rows;
-  module.columns = columns;
-  module.dtype = Dtype::Bf16;
-  return module;
 }
 
 at::Tensor random_weight(int64_t rows, int64_t columns) {

@@ -1,33 +1,13 @@
 // The kernels of tuning against the reference, on every instruction set, to the bit: many steps one
 // after the other, every scale of float16, every exponent, odd shapes.
 #include "tests/kernels/every_target.h"
+#include "tests/kernels/tuned_weights.h"
 
 namespace oneshot::kernels {
 namespace {
 
 constexpr TunedCodes kCodes[] = {TunedCodes::Symmetric, TunedCodes::Asymmetric, TunedCodes::Mx};
 constexpr at::ScalarType kDtypes[] = {at::kBFloat16, at::kHalf, at::kFloat};
-
-TunedWeight copy_of(const TunedWeight& weight) {
-  TunedWeight copy = weight;
-  copy.rounding = weight.rounding.clone();
-  copy.min_factor = weight.min_factor.clone();
-  copy.max_factor = weight.max_factor.clone();
-  return copy;
-}
-
-std::string text_of(const TunedScheme& scheme, const at::Tensor& weight) {
-  return c10::str("codes ",
-                  static_cast<int>(scheme.codes),
-                  ", ",
-                  scheme.bits,
-                  " bits, groups of ",
-                  scheme.group_size,
-                  " in ",
-                  weight.scalar_type(),
-                  " ",
-                  weight.sizes());
-}
 
 testing::AssertionResult same(const at::Tensor& got, const at::Tensor& want) {
   return want.defined() ? same_bits(got, want) : testing::AssertionSuccess();

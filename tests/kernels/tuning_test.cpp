@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "tests/kernels/every_target.h"
+#include "tests/kernels/tuned_weights.h"
 #include "tests/kernels/tuning_formula.h"
 
 namespace oneshot::kernels {
@@ -18,27 +19,6 @@ void on_all_kernels(const Check& check) {
 }
 
 constexpr float kRate = 0.005F, kFactorRate = 0.01F;
-
-std::string text_of(const TunedScheme& scheme, const at::Tensor& weight) {
-  return c10::str("codes ",
-                  static_cast<int>(scheme.codes),
-                  ", ",
-                  scheme.bits,
-                  " bits, groups of ",
-                  scheme.group_size,
-                  " in ",
-                  weight.scalar_type(),
-                  " ",
-                  weight.sizes());
-}
-
-TunedWeight copy_of(const TunedWeight& weight) {
-  TunedWeight copy = weight;
-  copy.rounding = weight.rounding.clone();
-  copy.min_factor = weight.min_factor.clone();
-  copy.max_factor = weight.max_factor.clone();
-  return copy;
-}
 
 // Rows of every kind: usual ones, zeros, one sign only, ends that tie, below the threshold of a
 // scale, around it, exact ties between codes, large numbers.

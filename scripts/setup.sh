@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages=(
   g++ cmake ninja-build ccache pkg-config git make python3 python3-venv
   libyaml-cpp-dev nlohmann-json3-dev libre2-dev libspdlog-dev libcli11-dev libssl-dev libhwy-dev
-  libpcre2-dev libutf8proc-dev
+  libpcre2-dev libutf8proc-dev libjpeg-dev libpng-dev libwebp-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 for option in "$@"; do

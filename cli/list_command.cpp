@@ -45,7 +45,7 @@ Rows format_rows() {
 Rows model_rows() {
   Rows rows{{"model type", "runs", "what is known of it"}};
   for (const ModelFamily& family : model_families()) {
-    rows.push_back({family.model_type, "yes", family.summary});
+    rows.push_back({family.name, "yes", family.summary});
   }
   for (const ModelNames& names : known_models()) {
     rows.push_back({names.model_type, "no", names.summary});

@@ -179,14 +179,12 @@ ModelBytes CheckpointModel::bytes(int threads) const {
   for (const WrittenFile& file : checkpoint_.files()) {
     bytes.stored += file.bytes;
   }
-  for (const std::vector<std::string>& part : graph_->module_names()) {
+  for (const std::vector<NamedShape>& part : graph_->tensors_by_part()) {
     uint64_t loaded = 0;
     std::vector<uint64_t> loading;
-    for (const std::string& module : part) {
-      for (const char* end : {".weight", ".bias"}) {
-        loaded += loaded_bytes(module + end);
-        loading.push_back(loading_bytes(module + end));
-      }
+    for (const NamedShape& tensor : part) {
+      loaded += loaded_bytes(tensor.name);
+      loading.push_back(loading_bytes(tensor.name));
     }
     std::sort(loading.rbegin(), loading.rend());
     loading.resize(std::min(loading.size(), static_cast<size_t>(threads)));

@@ -96,7 +96,7 @@ class Runner {
       tokens.push_back(static_cast<int64_t>(row.size()));
     }
     for (size_t i = 0; i < tokens.size(); ++i) {
-      const at::Tensor hidden = pass_.model.embed(ids_of(pass_.rows[i]), pass_.weights);
+      const at::Tensor hidden = pass_.model.embed({ids_of(pass_.rows[i])}, pass_.weights);
       if (!states_) {
         make_states(tokens, hidden);
       }

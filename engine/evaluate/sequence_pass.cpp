@@ -16,7 +16,7 @@ SequencePass::SequencePass(ModelGraph& model,
                            EvaluationSteps& steps)
     : model_(model), weights_(weights), steps_(steps) {
   const at::Tensor all = at::cat(at::TensorList(ids.data(), ids.size()));  // [all T]
-  const at::Tensor embedded = model_.embed(all, weights_);                 // [all T, hidden size]
+  const at::Tensor embedded = model_.embed({all}, weights_);               // [all T, hidden size]
   int64_t first = 0;
   for (const at::Tensor& sequence : ids) {
     const int64_t length = sequence.size(0);

@@ -69,6 +69,22 @@ std::vector<std::string> aliases_in(const std::string& name, const FamilyNames& 
 
 }  // namespace
 
+std::string model_family(const nlohmann::json& config) {
+  const auto named = [&config](std::string_view architecture) {
+    const auto found = config.find("architectures");
+    return found != config.end() && found->is_array() &&
+           std::find(found->begin(), found->end(), architecture) != found->end();
+  };
+  if (named("LlavaLlamaForCausalLM")) {
+    return "llava_llama";
+  }
+  if (named("CogVLMForCausalLM")) {
+    return "cogvlm2";
+  }
+  const auto type = config.find("model_type");
+  return type != config.end() && type->is_string() ? type->get<std::string>() : "";
+}
+
 std::vector<std::string> aliases_of(const std::string& module, const std::string& model_type) {
   for (const FamilyNames& family : family_names()) {
     const auto& types = family.model_types;

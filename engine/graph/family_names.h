@@ -2,10 +2,15 @@
 // weights are stored in another way.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 namespace oneshot {
+
+/// The family of a config: its model_type, but for models whose architecture says more:
+/// "llava_llama" for LLaVA in its own layout, "cogvlm2" for CogVLM2. Empty: not said.
+std::string model_family(const nlohmann::json& config);
 
 /// Other names of a module of that model type, in older and newer Transformers.
 std::vector<std::string> aliases_of(const std::string& module, const std::string& model_type);

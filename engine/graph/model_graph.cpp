@@ -46,50 +46,76 @@ void Block::unload() {
   }
 }
 
-Module* ModelGraph::find(const std::string& name) {
+std::vector<Block*> ModelGraph::all_blocks() {
+  std::vector<Block*> all;
+  if (parts_.tower) {
+    for (const auto& block : parts_.tower->blocks) {
+      all.push_back(block.get());
+    }
+  }
   for (const auto& block : parts_.blocks) {
+    all.push_back(block.get());
+  }
+  all.push_back(tail_.get());
+  return all;
+}
+
+Module* ModelGraph::find(const std::string& name) {
+  for (Block* block : all_blocks()) {
     for (Module* module : block->modules()) {
       if (module->name() == name) {
         return module;
       }
     }
   }
-  return parts_.head && parts_.head->name() == name ? parts_.head.get() : nullptr;
+  return nullptr;
 }
 
-std::vector<std::vector<std::string>> ModelGraph::module_names() {
-  std::vector<std::vector<std::string>> parts{{parts_.embedding}};
-  for (const auto& block : parts_.blocks) {
-    std::vector<std::string>& names = parts.emplace_back();
-    for (Module* module : block->modules()) {
-      names.push_back(module->name());
+std::vector<std::vector<NamedShape>> ModelGraph::tensors_by_part() {
+  const int64_t rows = parts_.embedding_rows > 0 ? parts_.embedding_rows : parts_.sizes.vocabulary;
+  std::vector<std::vector<NamedShape>> parts{
+      {{parts_.embedding + ".weight", {rows, parts_.sizes.hidden}}}};
+  for (Block* block : all_blocks()) {
+    std::vector<NamedShape>& part = parts.emplace_back();
+    for (const Module* module : block->modules()) {
+      const std::vector<NamedShape> own = module->tensors();
+      part.insert(part.end(), own.begin(), own.end());
     }
-  }
-  if (parts_.head) {
-    parts.push_back({parts_.head->name()});
   }
   return parts;
 }
 
 std::vector<NamedShape> ModelGraph::tensors() {
-  std::vector<NamedShape> all{
-      {parts_.embedding + ".weight", {parts_.sizes.vocabulary, parts_.sizes.hidden}}};
-  const auto add = [&all](Block& block) {
-    for (const Module* module : block.modules()) {
-      const std::vector<NamedShape> own = module->tensors();
-      all.insert(all.end(), own.begin(), own.end());
-    }
-  };
-  for (const auto& block : parts_.blocks) {
-    add(*block);
+  std::vector<NamedShape> all;
+  for (const std::vector<NamedShape>& part : tensors_by_part()) {
+    all.insert(all.end(), part.begin(), part.end());
   }
-  add(*tail_);
   return all;
 }
 
-at::Tensor ModelGraph::embed(const at::Tensor& ids, const Weights& weights) const {
+at::Tensor ModelGraph::embed(const TextBatch& batch, const Weights& weights) const {
+  const at::Tensor places = parts_.image_places ? parts_.image_places(batch.ids) : at::Tensor();
+  const at::Tensor ids = places.defined() ? batch.ids.masked_fill(places, 0) : batch.ids;
   const std::string table = parts_.embedding + ".weight";
-  return weights.load_rows ? weights.load_rows(table, ids) : gather_rows(weights.load(table), ids);
+  at::Tensor hidden =
+      weights.load_rows ? weights.load_rows(table, ids) : gather_rows(weights.load(table), ids);
+  if (!places.defined() || batch.first > 0) {
+    return hidden;
+  }
+  const int64_t wanted = places.sum().item<int64_t>();
+  const int64_t found =
+      batch.images != nullptr ? batch.images->features.numel() / parts_.sizes.hidden : 0;
+  if (wanted != found) {
+    throw Error(ErrorCode::Checkpoint,
+                "a text has " + std::to_string(wanted) + " places for rows of images, its images " +
+                    "give " + std::to_string(found));
+  }
+  if (wanted > 0) {
+    hidden = hidden.clone();
+    hidden.index_put_({places},
+                      batch.images->features.reshape({-1, parts_.sizes.hidden}).to(hidden));
+  }
+  return hidden;
 }
 
 at::Tensor gather_rows(const at::Tensor& table, const at::Tensor& ids) {
@@ -145,7 +171,7 @@ void ModelGraph::unload_head() {
 at::Tensor ModelGraph::hidden_states(const TextBatch& batch,
                                      const Weights& weights,
                                      const BlockOutput& seen) {
-  at::Tensor hidden = embed(batch.ids, weights);
+  at::Tensor hidden = embed(batch, weights);
   const BlockContext context = this->context(batch, hidden.scalar_type());
   for (size_t i = 0; i < block_count(); ++i) {
     block(i).load(weights);
@@ -160,16 +186,19 @@ at::Tensor ModelGraph::hidden_states(const TextBatch& batch,
 
 at::Tensor ModelGraph::next_hidden_states(const at::Tensor& ids,
                                           const Weights& weights,
-                                          TextCache& cache) {
+                                          TextCache& cache,
+                                          const SeenImages* images) {
   cache.blocks.resize(block_count());
-  at::Tensor hidden = embed(ids, weights);
-  BlockContext context = this->context({ids, {}, cache.tokens}, hidden.scalar_type());
+  const TextBatch batch{ids, {}, cache.tokens, images, cache.ids};
+  at::Tensor hidden = embed(batch, weights);
+  BlockContext context = this->context(batch, hidden.scalar_type());
   for (size_t i = 0; i < block_count(); ++i) {
     block(i).load(weights);
     context.cache = &cache.blocks[i];
     hidden = block(i).forward(hidden, context);
     block(i).unload();
   }
+  cache.ids = cache.ids.defined() ? at::cat({cache.ids, ids}, 1) : ids;
   cache.tokens += ids.size(1);
   return normed(hidden, weights);
 }

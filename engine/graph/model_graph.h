@@ -13,6 +13,7 @@
 #include "engine/graph/layers.h"
 #include "engine/graph/model_sizes.h"
 #include "engine/graph/text_cache.h"
+#include "engine/graph/vision_tower.h"
 
 namespace oneshot {
 
@@ -32,6 +33,7 @@ class ModelGraph {
   /// The parts, made by a family in engine/models.
   struct Parts {
     std::string embedding;                       // name of the module, without ".weight"
+    int64_t embedding_rows = 0;                  // 0: as many as the vocabulary has tokens
     std::vector<std::unique_ptr<Block>> blocks;  // in calibration order
     std::unique_ptr<Module> norm;
     std::unique_ptr<Module> head;  // null: tied to the embedding
@@ -39,6 +41,10 @@ class ModelGraph {
     ModelSizes sizes;
     std::function<uint64_t(int64_t tokens)> working_bytes;  // see below
     std::function<BlockContext(const TextBatch& batch, at::ScalarType dtype)> context;
+    std::unique_ptr<VisionTower> tower;  // null: the model reads texts alone
+    /// Where rows of images' features stand in the place of a token's: bool, as ids. Empty:
+    /// nowhere.
+    std::function<at::Tensor(const at::Tensor& ids)> image_places;
   };
   explicit ModelGraph(Parts parts);
 
@@ -49,6 +55,8 @@ class ModelGraph {
   Block& tail() { return *tail_; }
   const std::vector<FoldablePair>& foldable() const { return parts_.foldable; }
   const ModelSizes& sizes() const { return parts_.sizes; }
+  /// Null where the model reads texts alone.
+  VisionTower* tower() { return parts_.tower.get(); }
   /// What a block holds at most, in float32, while it computes a text of that many tokens.
   uint64_t working_bytes(int64_t tokens) const {
     return parts_.working_bytes ? parts_.working_bytes(tokens) : 0;
@@ -60,19 +68,21 @@ class ModelGraph {
     return cache.tokens > 0 && cache.tokens <= limit && tokens > limit;
   }
 
-  /// A module of a block, or the head; null when there is none of that name.
+  /// A module of a block, of the tower, or the head; null when there is none of that name.
   Module* find(const std::string& name);
   /// All tensors that the model needs, with their shapes.
   std::vector<NamedShape> tensors();
-  /// The names of what is loaded at a time: the embedding, each block, the head where it has one.
-  std::vector<std::vector<std::string>> module_names();
+  /// The same, by what is loaded at a time: the embedding, each block of the tower and of the
+  /// decoder, norm and head.
+  std::vector<std::vector<NamedShape>> tensors_by_part();
 
   BlockContext context(const TextBatch& batch, at::ScalarType dtype) const {
     return parts_.context(batch, dtype);
   }
 
-  /// ids [B, T] → hidden states [B, T, hidden size] that go into block 0.
-  at::Tensor embed(const at::Tensor& ids, const Weights& weights) const;
+  /// ids [B, T] → hidden states [B, T, hidden size] that go into block 0, with the rows of images
+  /// where they stand. throws Checkpoint when there are more or fewer of these than places.
+  at::Tensor embed(const TextBatch& batch, const Weights& weights) const;
   /// Hidden states of the last block → normed ones.
   at::Tensor normed(const at::Tensor& hidden, const Weights& weights);
   /// Normed hidden states [..., hidden size] → logits [..., vocabulary].
@@ -91,10 +101,16 @@ class ModelGraph {
                            const BlockOutput& seen = {});
 
   /// The same for the next tokens, ids [B, T], of a text that `cache` holds so far; the cache is
-  /// empty at its start, and grows. Not past a length at which it must start over.
-  at::Tensor next_hidden_states(const at::Tensor& ids, const Weights& weights, TextCache& cache);
+  /// empty at its start, and grows. Not past a length at which it must start over. images: of the
+  /// whole text, all of whose places are in the first piece; null: none.
+  at::Tensor next_hidden_states(const at::Tensor& ids,
+                                const Weights& weights,
+                                TextCache& cache,
+                                const SeenImages* images = nullptr);
 
  private:
+  std::vector<Block*> all_blocks();
+
   Parts parts_;
   std::unique_ptr<Block> tail_;
   at::Tensor tied_head_;  // the embedding's weight, while a head that shares it is loaded

@@ -73,6 +73,21 @@ std::vector<double> ConfigReader::numbers(const char* key) const {
   return numbers;
 }
 
+std::vector<int64_t> ConfigReader::integers(const char* key) const {
+  std::vector<int64_t> integers;
+  const json* value = find(key);
+  if (value == nullptr || !value->is_array()) {
+    return integers;
+  }
+  for (const json& item : *value) {
+    if (!item.is_number_integer()) {
+      fail(key, "a list of whole numbers");
+    }
+    integers.push_back(item.get<int64_t>());
+  }
+  return integers;
+}
+
 bool ConfigReader::boolean(const char* key, bool fallback) const {
   const json* value = find(key);
   if (value != nullptr && !value->is_boolean()) {

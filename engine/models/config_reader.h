@@ -26,6 +26,8 @@ class ConfigReader {
   double number(const char* key, double fallback) const;
   std::optional<double> optional_number(const char* key) const;
   std::vector<double> numbers(const char* key) const;  // empty when absent
+  /// Empty when absent or no list.
+  std::vector<int64_t> integers(const char* key) const;
   bool boolean(const char* key, bool fallback) const;
   std::string text(const char* key, const std::string& fallback) const;
   std::vector<std::string> texts(const char* key) const;  // empty when absent

@@ -196,7 +196,7 @@ std::vector<FoldablePair> foldable_of(const DecoderConfig& config, const std::st
 
 }  // namespace
 
-std::unique_ptr<ModelGraph> make_decoder(const DecoderConfig& config) {
+ModelGraph::Parts decoder_parts(const DecoderConfig& config) {
   ModelGraph::Parts parts;
   parts.embedding = config.prefix + "embed_tokens";
   for (int64_t i = 0; i < config.layers; ++i) {
@@ -221,7 +221,11 @@ std::unique_ptr<ModelGraph> make_decoder(const DecoderConfig& config) {
   parts.context = [config](const TextBatch& batch, at::ScalarType dtype) {
     return make_context(config, batch, dtype);
   };
-  return std::make_unique<ModelGraph>(std::move(parts));
+  return parts;
+}
+
+std::unique_ptr<ModelGraph> make_decoder(const DecoderConfig& config) {
+  return std::make_unique<ModelGraph>(decoder_parts(config));
 }
 
 }  // namespace oneshot

@@ -2,16 +2,18 @@
 #pragma once
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "engine/graph/model_graph.h"
+#include "engine/models/model_source.h"
 
 namespace oneshot {
 
-std::unique_ptr<ModelGraph> make_llama(const nlohmann::json& config);
-std::unique_ptr<ModelGraph> make_mistral(const nlohmann::json& config);
-std::unique_ptr<ModelGraph> make_qwen2(const nlohmann::json& config);
-std::unique_ptr<ModelGraph> make_qwen3(const nlohmann::json& config);
-std::unique_ptr<ModelGraph> make_phi3(const nlohmann::json& config);
+std::unique_ptr<ModelGraph> make_llama(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_mistral(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_qwen2(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_qwen3(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_phi3(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_llava(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_llava_original(const ModelSource& source);
 
 }  // namespace oneshot

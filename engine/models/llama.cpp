@@ -5,7 +5,8 @@
 
 namespace oneshot {
 
-std::unique_ptr<ModelGraph> make_llama(const nlohmann::json& json) {
+std::unique_ptr<ModelGraph> make_llama(const ModelSource& source) {
+  const nlohmann::json& json = source.config();
   const ConfigReader config(json, "config.json");
   DecoderConfig decoder = read_decoder(json, 1e-6, 10000);
   decoder.query_bias = decoder.output_bias = config.boolean("attention_bias", false);

@@ -4,7 +4,8 @@
 
 namespace oneshot {
 
-std::unique_ptr<ModelGraph> make_mistral(const nlohmann::json& json) {
+std::unique_ptr<ModelGraph> make_mistral(const ModelSource& source) {
+  const nlohmann::json& json = source.config();
   DecoderConfig decoder = read_decoder(json, 1e-6, 10000);
   window_all_layers(json, decoder);
   return make_decoder(decoder);

@@ -5,7 +5,8 @@
 
 namespace oneshot {
 
-std::unique_ptr<ModelGraph> make_phi3(const nlohmann::json& json) {
+std::unique_ptr<ModelGraph> make_phi3(const ModelSource& source) {
+  const nlohmann::json& json = source.config();
   nlohmann::json config = json;
   for (const char* section : {"rope_scaling", "rope_parameters"}) {
     const auto rope = config.find(section);

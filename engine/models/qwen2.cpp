@@ -4,7 +4,8 @@
 
 namespace oneshot {
 
-std::unique_ptr<ModelGraph> make_qwen2(const nlohmann::json& json) {
+std::unique_ptr<ModelGraph> make_qwen2(const ModelSource& source) {
+  const nlohmann::json& json = source.config();
   DecoderConfig decoder = read_decoder(json, 1e-6, 10000);
   decoder.query_bias = true;
   read_qwen_windows(json, decoder);

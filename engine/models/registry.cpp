@@ -3,7 +3,7 @@
 #include <array>
 
 #include "engine/error.h"
-#include "engine/models/config_reader.h"
+#include "engine/graph/family_names.h"
 #include "engine/models/families.h"
 
 namespace oneshot {
@@ -15,6 +15,8 @@ constexpr std::array kFamilies{
     ModelFamily{"qwen2", "Qwen2 and Qwen2.5", make_qwen2},
     ModelFamily{"qwen3", "Qwen3", make_qwen3},
     ModelFamily{"phi3", "Phi-3 and Phi-3.5-mini", make_phi3},
+    ModelFamily{"llava", "LLaVA-1.5 in the layout of Transformers", make_llava},
+    ModelFamily{"llava_llama", "LLaVA-1.5 in its own layout", make_llava_original},
 };
 
 }  // namespace
@@ -24,13 +26,17 @@ std::span<const ModelFamily> model_families() {
 }
 
 std::unique_ptr<ModelGraph> make_model(const nlohmann::json& config) {
-  const std::string type = ConfigReader(config, "config.json").text("model_type", "");
+  return make_model(ModelSource(config));
+}
+
+std::unique_ptr<ModelGraph> make_model(const ModelSource& source) {
+  const std::string type = model_family(source.config());
   std::string known;
   for (const ModelFamily& family : kFamilies) {
-    if (type == family.model_type) {
-      return family.make(config);
+    if (type == family.name) {
+      return family.make(source);
     }
-    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
+    known += (known.empty() ? "" : ", ") + std::string(family.name);
   }
   throw Error(ErrorCode::Unsupported,
               "config.json: models of type '" + type + "' cannot be run, only " + known +

@@ -6,57 +6,13 @@
 
 #include <filesystem>
 
-#include "engine/checkpoint/safetensors.h"
 #include "engine/models/registry.h"
-#include "engine/tensor_bytes.h"
+#include "tests/models/block_gradients.h"
+#include "tests/support/expected_tensors.h"
 #include "tests/support/model_weights.h"
 
 namespace oneshot {
 namespace {
-
-constexpr double kTolerance = 1e-4;
-// Gradients reach into the hundreds, where a float32 has steps of 3e-5: a share of the largest one.
-constexpr double kGradientTolerance = 5e-6;
-
-/// The tensors of a safetensors file of a model folder.
-class Expected {
- public:
-  explicit Expected(const std::filesystem::path& file) : file_(file) {
-    const SafetensorsHeader header = read_safetensors_header(file_);
-    for (const TensorInfo& tensor : header.tensors) {
-      std::vector<std::byte> bytes;
-      file_.read(header.data_begin + tensor.begin, tensor.bytes, bytes);
-      tensors_[tensor.name] = tensor_of(bytes.data(), tensor.dtype, tensor.shape).clone();
-    }
-  }
-  const at::Tensor& operator[](const std::string& name) const { return tensors_.at(name); }
-  const std::map<std::string, at::Tensor>& all() const { return tensors_; }
-
- private:
-  InputFile file_;
-  std::map<std::string, at::Tensor> tensors_;
-};
-
-void expect_close(const at::Tensor& found,
-                  const at::Tensor& expected,
-                  const at::Tensor& seen,
-                  const std::string& what) {
-  ASSERT_EQ(found.sizes(), expected.sizes()) << what;
-  at::Tensor difference = (found - expected).abs();
-  if (seen.defined() && difference.dim() == 3) {  // what is computed at padding means nothing
-    difference = difference.index({seen.to(at::kBool)});
-  }
-  EXPECT_LT(difference.max().item<double>(), kTolerance) << what;
-}
-
-void expect_close_gradient(const at::Tensor& found,
-                           const at::Tensor& expected,
-                           const std::string& what) {
-  ASSERT_EQ(found.sizes(), expected.sizes()) << what;
-  const double largest = expected.abs().max().item<double>();
-  EXPECT_LT((found - expected).abs().max().item<double>(), kGradientTolerance * largest)
-      << what << ", " << largest;
-}
 
 class TextModel : public testing::TestWithParam<const char*> {
  protected:
@@ -141,36 +97,12 @@ Block& TextModel::gradient_block() {
   throw std::out_of_range(name);
 }
 
-bool is_norm(const Module& module) {
-  return module.name().find("norm") != std::string::npos;
-}
-
 size_t TextModel::compare_gradients(bool with_norms) {
-  Block& block = gradient_block();
-  block.load(weights_of(checkpoint_));
-  for (Module* module : block.modules()) {
-    for (at::Tensor* parameter : {&module->weight, &module->bias}) {
-      if (parameter->defined()) {
-        *parameter = parameter->clone().requires_grad_(with_norms || !is_norm(*module));
-      }
-    }
-  }
-  const at::Tensor x = expected_["grad.x_in"].clone().requires_grad_(true);
-  const at::Tensor output = block.forward(x, graph_->context(batch(), at::kFloat));
-  (output * expected_["grad.R"]).sum().backward();
-  expect_close_gradient(x.grad(), expected_["grad.x"], "x");
-  size_t compared = 0;
-  for (Module* module : block.modules()) {
-    const std::string prefix = "grad.w." + module->name().substr(block.name().size() + 1);
-    for (const auto& [suffix, parameter] :
-         {std::pair{".weight", &module->weight}, {".bias", &module->bias}}) {
-      if (parameter->defined() && parameter->requires_grad()) {
-        expect_close_gradient(parameter->grad(), expected_[prefix + suffix], prefix + suffix);
-        ++compared;
-      }
-    }
-  }
-  return compared;
+  return compare_block_gradients(gradient_block(),
+                                 graph_->context(batch(), at::kFloat),
+                                 weights_of(checkpoint_),
+                                 expected_,
+                                 with_norms);
 }
 
 TEST_P(TextModel, GradientsAreThoseOfTheReference) {

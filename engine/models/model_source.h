@@ -1,0 +1,44 @@
+// What a family makes its graph from.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace oneshot {
+
+/// The config and the tensor names of a checkpoint, which outlive it.
+class ModelSource {
+ public:
+  using HasPrefix = std::function<bool(std::string_view prefix)>;
+
+  /// tower: config of a vision tower that is a checkpoint of its own; null: there is none.
+  /// has_prefix: whether the names of tensors begin so; empty: names as the hub has them.
+  explicit ModelSource(const nlohmann::json& config,
+                       HasPrefix has_prefix = {},
+                       const nlohmann::json* tower = nullptr)
+      : config_(&config), tower_(tower), has_prefix_(std::move(has_prefix)) {}
+
+  const nlohmann::json& config() const { return *config_; }
+  const nlohmann::json* tower_config() const { return tower_; }
+
+  /// The first of the prefixes that names of tensors begin with; the first one when none does.
+  std::string prefix_of(std::initializer_list<std::string_view> prefixes) const {
+    for (const std::string_view prefix : prefixes) {
+      if (has_prefix_ && has_prefix_(prefix)) {
+        return std::string(prefix);
+      }
+    }
+    return std::string(*prefixes.begin());
+  }
+
+ private:
+  const nlohmann::json* config_;
+  const nlohmann::json* tower_;
+  HasPrefix has_prefix_;
+};
+
+}  // namespace oneshot

@@ -15,12 +15,16 @@ class BlockSamples {
   virtual ~BlockSamples() = default;
 
   virtual size_t size() const = 0;
-  virtual int64_t tokens(size_t sample) const = 0;
-  /// What goes into the block: [1, tokens, hidden size].
+  /// Rows of the block's output: tokens, or patches of all images.
+  virtual int64_t rows(size_t sample) const = 0;
+  /// Those of them, from the first on, whose errors count: all of an image's, of a text's all but
+  /// the last token's, which predicts nothing; one at least.
+  virtual int64_t counted(size_t sample) const = 0;
+  /// What goes into the block: [1, tokens, hidden size], or what a tower's block takes.
   virtual at::Tensor input(size_t sample) const = 0;
   /// What the block should make of it: the output of the model as it was, for its own input.
   virtual at::Tensor target(size_t sample) const = 0;
-  virtual const BlockContext& context(size_t sample) const = 0;
+  virtual BlockContext context(size_t sample) const = 0;
 };
 
 }  // namespace oneshot

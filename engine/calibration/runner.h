@@ -21,12 +21,22 @@ class BlockWork {
   virtual void finish() = 0;
 };
 
+/// The images of calibration samples.
+struct SampleImages {
+  std::vector<size_t> samples;  // that have some, in order
+  /// What the family's processor makes of them; for many threads at once. throws Checkpoint.
+  std::function<ImageInput(size_t sample)> load = {};
+};
+
 struct CalibrationPass {
   ModelGraph& model;
   const Weights& weights;                      // in the dtype that is computed in
   std::span<const std::vector<int32_t>> rows;  // token ids, one row a sample
+  at::ScalarType compute_dtype = at::kFloat;   // of the weights
   at::ScalarType state_dtype = at::kBFloat16;  // in which hidden states are kept between blocks
+  SampleImages images;                         // none: texts alone
   uint64_t state_memory = 0;                   // bytes; beyond it states go into a file
+  uint64_t image_memory = 0;                   // the same for images on their way and their features
   std::filesystem::path folder;                // of that file
   int threads = 1;
 

@@ -38,14 +38,13 @@ int make_file(const std::filesystem::path& folder, uint64_t bytes) {
 
 }  // namespace
 
-SampleStates::SampleStates(std::vector<int64_t> tokens,
-                           int64_t hidden_size,
+SampleStates::SampleStates(std::vector<std::vector<int64_t>> shapes,
                            at::ScalarType dtype,
                            uint64_t memory,
                            const std::filesystem::path& folder)
-    : tokens_(std::move(tokens)), offsets_{0}, hidden_size_(hidden_size), dtype_(dtype) {
-  for (const int64_t count : tokens_) {
-    bytes_ += static_cast<uint64_t>(count * hidden_size) * c10::elementSize(dtype);
+    : shapes_(std::move(shapes)), offsets_{0}, dtype_(dtype) {
+  for (const std::vector<int64_t>& shape : shapes_) {
+    bytes_ += static_cast<uint64_t>(c10::multiply_integers(shape)) * c10::elementSize(dtype);
     bytes_ = (bytes_ + kAlignment - 1) / kAlignment * kAlignment;
     offsets_.push_back(bytes_);
   }
@@ -74,7 +73,7 @@ SampleStates::~SampleStates() {
 
 at::Tensor SampleStates::get(size_t sample) const {
   std::byte* begin = static_cast<std::byte*>(data_) + offsets_.at(sample);
-  return at::from_blob(begin, {1, tokens_[sample], hidden_size_}, dtype_);
+  return at::from_blob(begin, shapes_[sample], dtype_);
 }
 
 void SampleStates::set(size_t sample, const at::Tensor& states) {

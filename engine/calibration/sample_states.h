@@ -1,4 +1,4 @@
-// The hidden states of all calibration samples between two blocks.
+// The hidden states of all calibration samples between two blocks, or what images look like.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,10 +12,9 @@ namespace oneshot {
 /// In memory as long as they fit a budget, else in a mapped file that is gone with this object.
 class SampleStates {
  public:
-  /// tokens: of each sample. folder: where a file would be made.
+  /// shapes: of each sample's states. folder: where a file would be made.
   /// throws Resource when there is no room in memory or on the disk.
-  SampleStates(std::vector<int64_t> tokens,
-               int64_t hidden_size,
+  SampleStates(std::vector<std::vector<int64_t>> shapes,
                at::ScalarType dtype,
                uint64_t memory,
                const std::filesystem::path& folder);
@@ -23,11 +22,11 @@ class SampleStates {
   SampleStates(const SampleStates&) = delete;
   SampleStates& operator=(const SampleStates&) = delete;
 
-  size_t size() const { return tokens_.size(); }
+  size_t size() const { return shapes_.size(); }
   bool in_file() const { return in_file_; }
   uint64_t bytes() const { return bytes_; }
 
-  /// [1, tokens, hidden size], a view: valid as long as this object, and follows `set`.
+  /// A view: valid as long as this object, and follows `set`.
   /// Different samples may be read and written by different threads.
   at::Tensor get(size_t sample) const;
   void set(size_t sample, const at::Tensor& states);
@@ -36,9 +35,8 @@ class SampleStates {
   void release(size_t sample) const;
 
  private:
-  std::vector<int64_t> tokens_;
+  std::vector<std::vector<int64_t>> shapes_;
   std::vector<uint64_t> offsets_;  // in bytes, one more than samples
-  int64_t hidden_size_;
   at::ScalarType dtype_;
   uint64_t bytes_ = 0;
   bool in_file_ = false;

@@ -57,6 +57,8 @@ class ModelGraph {
   const ModelSizes& sizes() const { return parts_.sizes; }
   /// Null where the model reads texts alone.
   VisionTower* tower() { return parts_.tower.get(); }
+  /// True where what images look like stands in rows of the text, and is not looked at again.
+  bool features_are_rows() const { return static_cast<bool>(parts_.image_places); }
   /// What a block holds at most, in float32, while it computes a text of that many tokens.
   uint64_t working_bytes(int64_t tokens) const {
     return parts_.working_bytes ? parts_.working_bytes(tokens) : 0;

@@ -21,7 +21,7 @@ std::vector<at::Tensor> mean_squares(const TunableBlock& block) {
   });
   int64_t tokens = 0;
   for (size_t sample = 0; sample < samples; ++sample) {
-    tokens += block.samples.tokens(sample);
+    tokens += block.samples.rows(sample);
   }
   std::vector<at::Tensor> means;
   for (size_t i = 0; i < sums.size(); ++i) {

@@ -30,6 +30,11 @@ struct RowRange {
   int64_t first, count;
 };
 
+/// [..., size] → [rows, size].
+at::Tensor as_rows(const at::Tensor& states) {
+  return states.reshape({-1, states.size(-1)}).contiguous();
+}
+
 class BlockTuner {
  public:
   BlockTuner(const TunableBlock& block, const SignRoundOptions& options)
@@ -40,6 +45,7 @@ class BlockTuner {
         step_samples_(
             std::min(options.batch_size * options.gradient_accumulation, block.samples.size())),
         at_once_(std::min({batch_, std::max<size_t>(block.samples_at_once, 1)})),
+        output_size_(block.samples.target(0).size(-1)),
         threads_(block.threads, [] { at::set_num_threads(1); }) {
     for (size_t i = 0; i < linears_.size(); ++i) {
       for (int64_t row = 0; row < linears_[i].rows(); row += kRowsAtOnce) {
@@ -138,7 +144,7 @@ class BlockTuner {
     double sum = 0;
     int64_t values = 0;
     for (const size_t sample : samples) {
-      values += loss_tokens(block_.samples.tokens(sample)) * hidden_size();
+      values += block_.samples.counted(sample) * output_size_;
     }
     accumulated_ = false;
     for (size_t first = 0; first < samples.size(); first += at_once_) {
@@ -167,8 +173,6 @@ class BlockTuner {
     return std::accumulate(squares.begin(), squares.end(), 0.0);
   }
 
-  int64_t hidden_size() const { return block_.samples.input(0).size(-1); }
-
   double sample_pass(size_t sample, int64_t all_values) {
     at::Tensor output;
     {
@@ -177,18 +181,19 @@ class BlockTuner {
     }
     // The factor brings gradients of 16 bits away from the smallest numbers; signs do not see it.
     const kernels::SquaredErrors errors =
-        kernels::squared_errors(output.detach()[0].contiguous(),
-                                block_.samples.target(sample)[0].contiguous(),
+        kernels::squared_errors(as_rows(output.detach()),
+                                as_rows(block_.samples.target(sample)),
                                 token_weights_[sample],
                                 1000.0 / static_cast<double>(all_values));
-    torch::autograd::backward({output}, {errors.gradient.unsqueeze(0)});
+    torch::autograd::backward({output}, {errors.gradient.view(output.sizes())});
     return errors.sum;
   }
 
   void weigh_tokens() {
     token_weights_.resize(block_.samples.size());
     in_parallel(token_weights_.size(), [&](size_t i) {
-      token_weights_[i] = token_weights(options_.loss, block_.samples.target(i));
+      token_weights_[i] = token_weights(
+          options_.loss, as_rows(block_.samples.target(i)), block_.samples.counted(i));
     });
   }
 
@@ -263,6 +268,7 @@ class BlockTuner {
   const SignRoundOptions& options_;
   std::vector<TunedLinearState> linears_;
   size_t batch_, step_samples_, at_once_;  // samples
+  int64_t output_size_;                    // values of a row of the block's output
   KeptActivations kept_;
   std::vector<RowRange> ranges_;
   std::vector<at::Tensor> token_weights_;  // by sample

@@ -9,15 +9,11 @@
 
 namespace oneshot {
 
-/// The tokens of a sample whose outputs count: all but the last, whose output predicts nothing that
-/// is there.
-int64_t loss_tokens(int64_t tokens);
-
 /// What the errors of each token are multiplied with before they are squared: float32 [tokens], 0
-/// for those that do not count. target: [1, tokens, hidden size].
+/// for those behind the `counted` first ones. target: [tokens, hidden size].
 /// Relative: 1 ÷ root mean square of the token's target: errors are weighed by how large they are
 /// beside it, as the norm before the next block sees them. Without it a few tokens with enormous
 /// activations decide alone what is tuned.
-at::Tensor token_weights(LossKind kind, const at::Tensor& target);
+at::Tensor token_weights(LossKind kind, const at::Tensor& target, int64_t counted);
 
 }  // namespace oneshot

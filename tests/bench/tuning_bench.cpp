@@ -105,10 +105,11 @@ class RandomSamples : public BlockSamples {
   }
 
   size_t size() const override { return inputs_.size(); }
-  int64_t tokens(size_t) const override { return kTokens; }
+  int64_t rows(size_t) const override { return kTokens; }
+  int64_t counted(size_t) const override { return kTokens - 1; }
   at::Tensor input(size_t sample) const override { return inputs_[sample]; }
   at::Tensor target(size_t sample) const override { return targets_[sample]; }
-  const BlockContext& context(size_t) const override { return context_; }
+  BlockContext context(size_t) const override { return context_; }
 
  private:
   BlockContext context_;

@@ -12,17 +12,17 @@ namespace {
 
 void expect_kept(uint64_t memory, bool in_file) {
   const TemporaryFolder folder;
-  const std::vector<int64_t> tokens{3, 1, 5000, 7};
-  SampleStates states(tokens, 20, at::kBFloat16, memory, folder.path());
+  const std::vector<std::vector<int64_t>> shapes{{1, 3, 20}, {1, 1, 20}, {2, 5000, 10}, {1, 7, 20}};
+  SampleStates states(shapes, at::kBFloat16, memory, folder.path());
   EXPECT_EQ(states.in_file(), in_file);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   std::vector<at::Tensor> expected;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    expected.push_back(at::randn({1, tokens[i], 20}).to(at::kBFloat16));
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    expected.push_back(at::randn(shapes[i]).to(at::kBFloat16));
     states.set(i, expected[i]);
     states.release(i);
   }
-  for (size_t i = 0; i < tokens.size(); ++i) {
+  for (size_t i = 0; i < shapes.size(); ++i) {
     EXPECT_TRUE(states.get(i).equal(expected[i])) << i;
   }
 }
@@ -37,7 +37,7 @@ TEST(SampleStates, GoToAFileBeyondIt) {
 
 TEST(SampleStates, WithoutAFolderAreAnError) {
   const std::string message = error_message(ErrorCode::Resource, [] {
-    const SampleStates states({4}, 8, at::kFloat, 0, "/nowhere/at/all");
+    const SampleStates states({{1, 4, 8}}, at::kFloat, 0, "/nowhere/at/all");
   });
   EXPECT_NE(message.find("take fewer samples or a smaller sequence_length"), std::string::npos);
 }

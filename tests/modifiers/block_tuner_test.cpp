@@ -36,7 +36,7 @@ double loss_with(TinyTuning& tuning, const std::map<std::string, QuantizedWeight
   double squares = 0;
   int64_t values = 0;
   for (size_t i = 0; i < tuning.samples.size(); ++i) {
-    const int64_t tokens = tuning.samples.tokens(i) - 1;
+    const int64_t tokens = tuning.samples.counted(i);
     const at::Tensor error =
         tuning.block.forward(tuning.samples.input(i), tuning.samples.context(i)) -
         tuning.samples.target(i);

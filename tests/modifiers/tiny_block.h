@@ -56,10 +56,11 @@ class TinySamples : public BlockSamples {
   }
 
   size_t size() const override { return inputs.size(); }
-  int64_t tokens(size_t sample) const override { return inputs[sample].size(1); }
+  int64_t rows(size_t sample) const override { return inputs[sample].size(1); }
+  int64_t counted(size_t sample) const override { return rows(sample) - 1; }
   at::Tensor input(size_t sample) const override { return inputs[sample]; }
   at::Tensor target(size_t sample) const override { return targets[sample]; }
-  const BlockContext& context(size_t) const override { return context_; }
+  BlockContext context(size_t) const override { return context_; }
 
   std::vector<at::Tensor> inputs, targets;  // [1, tokens, hidden]
 

@@ -53,7 +53,6 @@ class Calibration {
     CalibrationPass pass{.model = model_.graph(),
                          .weights = model_.weights(),
                          .rows = request_.rows,
-                         .compute_dtype = calibration_dtype(*request_.plan),
                          .state_dtype = state_dtype(),
                          .state_memory = request_.plan->state_memory_bytes,
                          .folder = request_.folder,

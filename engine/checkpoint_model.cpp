@@ -59,6 +59,7 @@ CheckpointModel::CheckpointModel(const std::filesystem::path& folder,
     quantize_activations();
     quantize_caches();
   }
+  weights_.dtype = dtype_;
   weights_.has = [this](const std::string& tensor) { return checkpoint_.spec(tensor).has_value(); };
   weights_.load = [this](const std::string& tensor) { return load(tensor); };
   weights_.load_rows = [this](const std::string& tensor, const at::Tensor& rows) {

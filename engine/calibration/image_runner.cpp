@@ -80,7 +80,7 @@ void ImageRunner::see_all(BlockRunner& blocks) {
     }
     const size_t count = images.size();
     const std::vector<SeenImages> seen =
-        see_images(tower, pass_.weights, std::move(images), dtype_, pass_.threads);
+        see_images(tower, pass_.weights, std::move(images), pass_.threads);
     for (size_t i = 0; i < count; ++i) {
       features_->set(first + i, seen[i].features.reshape(shapes_[first + i].features));
       features_->release(first + i);

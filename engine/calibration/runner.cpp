@@ -20,7 +20,7 @@ at::Tensor ids_of(const std::vector<int32_t>& row) {
 class Runner {
  public:
   explicit Runner(const CalibrationPass& pass)
-      : pass_(pass), dtype_(pass.compute_dtype), image_number_(pass.rows.size()) {
+      : pass_(pass), dtype_(pass.weights.dtype), image_number_(pass.rows.size()) {
     for (size_t i = 0; i < pass_.images.samples.size(); ++i) {
       image_number_[pass_.images.samples[i]] = i;
     }

@@ -32,7 +32,6 @@ struct CalibrationPass {
   ModelGraph& model;
   const Weights& weights;                      // in the dtype that is computed in
   std::span<const std::vector<int32_t>> rows;  // token ids, one row a sample
-  at::ScalarType compute_dtype = at::kFloat;   // of the weights
   at::ScalarType state_dtype = at::kBFloat16;  // in which hidden states are kept between blocks
   SampleImages images;                         // none: texts alone
   uint64_t state_memory = 0;                   // bytes; beyond it states go into a file

@@ -12,7 +12,8 @@ namespace oneshot {
 
 /// A question as the model reads it.
 struct ChoiceItem {
-  std::vector<int32_t> context;               // one or more tokens
+  std::vector<int32_t> context;               // one or more tokens, with places of the images
+  std::vector<std::filesystem::path> images;  // files, in their order in the context
   std::vector<std::vector<int32_t>> choices;  // two or more, of one or more tokens
   std::vector<int64_t> characters;            // of each choice, Unicode code points
   size_t answer = 0;                          // index of the right choice

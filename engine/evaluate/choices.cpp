@@ -26,6 +26,29 @@ std::vector<ChoiceItem> evenly_spaced(std::span<const ChoiceItem> items, int64_t
   return taken;
 }
 
+/// Numbers for lists of image files: the same for the same list.
+class ImageNumbers {
+ public:
+  using Files = std::vector<std::filesystem::path>;
+
+  std::optional<size_t> of(const Files& files) {
+    if (files.empty()) {
+      return std::nullopt;
+    }
+    const auto [place, is_new] = numbers_.try_emplace(files, lists_.size());
+    if (is_new) {
+      lists_.push_back(files);
+    }
+    return place->second;
+  }
+  const Files& files(size_t number) const { return lists_[number]; }
+  bool empty() const { return lists_.empty(); }
+
+ private:
+  std::map<Files, size_t> numbers_;
+  std::vector<Files> lists_;
+};
+
 at::Tensor sequence_of(const ChoiceItem& item, size_t choice) {
   std::vector<int32_t> ids = item.context;
   ids.insert(ids.end(), item.choices[choice].begin(), item.choices[choice].end());
@@ -77,13 +100,18 @@ ChoicesResult score_choices(ModelGraph& model,
                             const Weights& weights,
                             std::span<const ChoiceItem> items,
                             int64_t samples,
-                            const EvaluationResources& resources) {
+                            const EvaluationResources& resources,
+                            const LoadImages& load) {
   const c10::InferenceMode inference;
   const std::vector<ChoiceItem> taken = evenly_spaced(items, samples);
   ChoicesResult result;
   std::vector<Candidate> candidates;
   std::vector<at::Tensor> ids;
+  ImageNumbers numbers;
+  SequenceImages images;
   for (size_t i = 0; i < taken.size(); ++i) {
+    const std::optional<size_t> number = numbers.of(taken[i].images);
+    images.of.insert(images.of.end(), taken[i].choices.size(), number);
     result.log_likelihoods.emplace_back(taken[i].choices.size());
     for (size_t choice = 0; choice < taken[i].choices.size(); ++choice) {
       candidates.push_back({i, choice, static_cast<int64_t>(taken[i].context.size())});
@@ -91,12 +119,16 @@ ChoicesResult score_choices(ModelGraph& model,
       check_length(model, taken[i], ids.back());
     }
   }
-  score_sequences(
-      model, weights, ids, resources, [&](const SequencePass& pass, size_t i, size_t number) {
-        const Candidate& candidate = candidates[number];
-        result.log_likelihoods[candidate.item][candidate.choice] =
-            pass.log_likelihood(i, ids[number], candidate.context_tokens);
-      });
+  if (numbers.empty()) {
+    images.of.clear();
+  }
+  images.load = [&](size_t number) { return load(numbers.files(number)); };
+  const auto score = [&](const SequencePass& pass, size_t i, size_t number) {
+    const Candidate& candidate = candidates[number];
+    result.log_likelihoods[candidate.item][candidate.choice] =
+        pass.log_likelihood(i, ids[number], candidate.context_tokens);
+  };
+  score_sequences(model, weights, ids, resources, score, images);
   for (size_t i = 0; i < taken.size(); ++i) {
     count(taken[i], result.log_likelihoods[i], result);
   }

@@ -34,13 +34,15 @@ struct ChoicesResult {
 
 /// Scores every choice behind its context, float32; the first of equals wins. Divided by characters
 /// as lm-eval's acc_norm. samples: of n items those numbered i·n/samples are scored; 0: all.
+/// load: of items with images.
 /// throws Checkpoint for an item longer than the model's longest text, or with an id outside the
 /// vocabulary.
 ChoicesResult score_choices(ModelGraph& model,
                             const Weights& weights,
                             std::span<const ChoiceItem> items,
                             int64_t samples,
-                            const EvaluationResources& resources = {});
+                            const EvaluationResources& resources = {},
+                            const LoadImages& load = {});
 
 /// Tokens of the longest context with a choice.
 int64_t longest_sequence(std::span<const ChoiceItem> items);

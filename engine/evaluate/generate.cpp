@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/error.h"
 
@@ -26,8 +27,15 @@ void check_prompt(const ModelGraph& model, std::span<const int32_t> prompt) {
 /// A text that grows, and what the model keeps of it.
 class GrowingText {
  public:
-  GrowingText(ModelGraph& model, const Weights& weights, std::span<const int32_t> prompt)
-      : model_(model), weights_(weights), ids_(prompt.begin(), prompt.end()) {}
+  GrowingText(ModelGraph& model,
+              const Weights& weights,
+              std::span<const int32_t> prompt,
+              const ImageInput* images)
+      : model_(model), weights_(weights), ids_(prompt.begin(), prompt.end()) {
+    if (images != nullptr) {
+      images_ = std::move(see_images(*model.tower(), weights, {*images}, 1).front());
+    }
+  }
 
   void add(int32_t id) { ids_.push_back(id); }
   int64_t tokens() const { return static_cast<int64_t>(ids_.size()); }
@@ -39,7 +47,8 @@ class GrowingText {
     }
     const at::Tensor ids = at::tensor(ids_, at::kInt).to(at::kLong).unsqueeze(0);
     const at::Tensor unread = ids.narrow(1, cache_.tokens, tokens() - cache_.tokens);
-    const at::Tensor normed = model_.next_hidden_states(unread, weights_, cache_);
+    const at::Tensor normed = model_.next_hidden_states(
+        unread, weights_, cache_, images_ ? &*images_ : nullptr);
     return model_.logits(normed[0][normed.size(1) - 1].unsqueeze(0), weights_)[0].contiguous();
   }
 
@@ -47,6 +56,7 @@ class GrowingText {
   ModelGraph& model_;
   const Weights& weights_;
   std::vector<int32_t> ids_;
+  std::optional<SeenImages> images_;
   TextCache cache_;
 };
 
@@ -56,10 +66,11 @@ Generation generate(ModelGraph& model,
                     const Weights& weights,
                     std::span<const int32_t> prompt,
                     const GenerationOptions& options,
-                    const std::function<bool(int32_t id)>& on_token) {
+                    const std::function<bool(int32_t id)>& on_token,
+                    const ImageInput* images) {
   const c10::InferenceMode inference;
   check_prompt(model, prompt);
-  GrowingText text(model, weights, prompt);
+  GrowingText text(model, weights, prompt, images);
   Sampler sampler(options.sampling);
   const std::vector<int32_t>& ends = options.end_tokens;
   Generation result;

@@ -51,7 +51,9 @@ struct Kept {
 Weights kept_weights(Weights weights, uint64_t bytes) {
   const auto kept = std::make_shared<Kept>(Kept{std::move(weights), bytes, {}});
   return {[kept](const std::string& name) { return kept->source.has(name); },
-          [kept](const std::string& name) { return kept->load(name); }};
+          [kept](const std::string& name) { return kept->load(name); },
+          {},
+          kept->source.dtype};
 }
 
 }  // namespace oneshot

@@ -9,22 +9,82 @@
 #include "engine/graph/parallel_forward.h"
 
 namespace oneshot {
+namespace {
+
+/// How many tokens of a text take as much memory as a sequence's images do on their way: judged by
+/// the first ones.
+int64_t image_tokens(ModelGraph& model, const SequenceImages& images) {
+  const auto first = std::find_if(
+      images.of.begin(), images.of.end(), [](const auto& number) { return number.has_value(); });
+  if (first == images.of.end()) {
+    return 0;
+  }
+  const TowerShapes shapes = model.tower()->shapes(images.load(**first));
+  const auto states = static_cast<int64_t>(model.tower()->kept.size() + 2) *
+                      c10::multiply_integers(shapes.states);
+  return (states + c10::multiply_integers(shapes.features)) / model.sizes().hidden + 1;
+}
+
+/// What the images of a batch of sequences look like, each once.
+class BatchImages {
+ public:
+  BatchImages(ModelGraph& model,
+              const Weights& weights,
+              const SequenceImages& images,
+              size_t first,
+              size_t count,
+              const EvaluationSteps& steps) {
+    if (images.of.empty()) {
+      return;
+    }
+    std::map<size_t, size_t> places;  // by number
+    std::vector<size_t> numbers;
+    for (size_t i = first; i < first + count; ++i) {
+      if (images.of[i] && places.try_emplace(*images.of[i], numbers.size()).second) {
+        numbers.push_back(*images.of[i]);
+      }
+    }
+    std::vector<ImageInput> inputs(numbers.size());
+    run_items(numbers.size(), steps, [&](size_t i) { inputs[i] = images.load(numbers[i]); });
+    if (!inputs.empty()) {
+      seen_ = see_images(*model.tower(), weights, std::move(inputs), steps.threads());
+    }
+    for (size_t i = first; i < first + count; ++i) {
+      of_.push_back(images.of[i] ? &seen_[places.at(*images.of[i])] : nullptr);
+    }
+  }
+
+  /// Of each sequence of the batch; empty when none has any.
+  std::span<const SeenImages* const> of() const { return of_; }
+
+ private:
+  std::vector<SeenImages> seen_;
+  std::vector<const SeenImages*> of_;
+};
+
+}  // namespace
 
 SequencePass::SequencePass(ModelGraph& model,
                            const Weights& weights,
                            std::span<const at::Tensor> ids,
-                           EvaluationSteps& steps)
+                           EvaluationSteps& steps,
+                           std::span<const SeenImages* const> images)
     : model_(model), weights_(weights), steps_(steps) {
-  const at::Tensor all = at::cat(at::TensorList(ids.data(), ids.size()));  // [all T]
-  const at::Tensor embedded = model_.embed({all}, weights_);               // [all T, hidden size]
-  int64_t first = 0;
-  for (const at::Tensor& sequence : ids) {
-    const int64_t length = sequence.size(0);
-    hidden_.push_back(embedded.narrow(0, first, length).unsqueeze(0));
-    first += length;
-    if (!contexts_.contains(length)) {
-      contexts_[length] = model_.context({sequence.unsqueeze(0)}, embedded.scalar_type());
+  std::map<int64_t, BlockContext> by_length;  // of texts alone
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const SeenImages* seen = images.empty() ? nullptr : images[i];
+    const TextBatch text{ids[i].unsqueeze(0), {}, 0, seen};
+    hidden_.push_back(model_.embed(text, weights_));
+    const at::ScalarType dtype = hidden_[i].scalar_type();
+    if (seen != nullptr) {
+      contexts_.push_back(model_.context(text, dtype));
+      continue;
     }
+    const auto found = by_length.find(ids[i].size(0));
+    contexts_.push_back(found != by_length.end()
+                            ? found->second
+                            : by_length.emplace(ids[i].size(0), model_.context(text, dtype))
+                                  .first->second);
   }
 }
 
@@ -33,7 +93,7 @@ void SequencePass::run_block(size_t index) {
   const std::vector<Module*> modules = block.modules();
   run_items(modules.size(), steps_, [&](size_t i) { modules[i]->load(weights_); });
   run_items(hidden_.size(), steps_, [&](size_t i) {
-    hidden_[i] = block.forward(hidden_[i], contexts_.at(hidden_[i].size(1)));
+    hidden_[i] = block.forward(hidden_[i], contexts_[i]);
     steps_.add();
   });
   block.unload();
@@ -93,26 +153,39 @@ void score_sequences(ModelGraph& model,
                      const Weights& weights,
                      std::span<const at::Tensor> ids,
                      const EvaluationResources& resources,
-                     const ScoreSequence& score) {
+                     const ScoreSequence& score,
+                     const SequenceImages& images) {
   EvaluationSteps steps(static_cast<int64_t>(ids.size() * (model.block_count() + 1)), resources);
-  const std::vector<size_t> begins = batches_of(ids, resources.tokens_at_once);
+  const std::vector<size_t> begins =
+      batches_of(ids, resources.tokens_at_once, images, image_tokens(model, images));
   for (size_t batch = 0; batch + 1 < begins.size(); ++batch) {
-    const size_t first = begins[batch];
-    SequencePass pass(model, weights, ids.subspan(first, begins[batch + 1] - first), steps);
+    const size_t first = begins[batch], count = begins[batch + 1] - first;
+    const BatchImages seen(model, weights, images, first, count, steps);
+    SequencePass pass(model, weights, ids.subspan(first, count), steps, seen.of());
     pass.run_blocks();
     pass.run_head([&](size_t i) { score(pass, i, first + i); });
   }
 }
 
-std::vector<size_t> batches_of(std::span<const at::Tensor> ids, int64_t tokens_at_once) {
+std::vector<size_t> batches_of(std::span<const at::Tensor> ids,
+                               int64_t tokens_at_once,
+                               const SequenceImages& images,
+                               int64_t image_tokens) {
   std::vector<size_t> begins{0};
   int64_t tokens = 0;
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (i > begins.back() && tokens + ids[i].size(0) > tokens_at_once) {
+    const auto own = [&](size_t sequence) {
+      return images.of.empty() ? std::nullopt : images.of[sequence];
+    };
+    const bool has_new = own(i) && (i == begins.back() || own(i) != own(i - 1));
+    const int64_t more = ids[i].size(0) + (has_new ? image_tokens : 0);
+    if (i > begins.back() && tokens + more > tokens_at_once) {
       begins.push_back(i);
-      tokens = 0;
+      tokens = own(i) ? image_tokens : 0;
+      tokens += ids[i].size(0);
+      continue;
     }
-    tokens += ids[i].size(0);
+    tokens += more;
   }
   begins.push_back(ids.size());
   return begins;

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,6 +21,16 @@ struct EvaluationResources {
   /// Called with steps done and in all (a block or the head for a sequence); false ends the
   /// evaluation with Interrupted.
   std::function<bool(int64_t done, int64_t total)> progress;
+};
+
+/// What the family's processor makes of the images of a text. For many threads at once.
+using LoadImages = std::function<ImageInput(std::span<const std::filesystem::path> files)>;
+
+/// The images of sequences. Several sequences may have the same ones.
+struct SequenceImages {
+  std::vector<std::optional<size_t>> of;  // number of a sequence's images; empty: none has any
+  /// What the family's processor makes of images, by their number. For many threads at once.
+  std::function<ImageInput(size_t number)> load = {};
 };
 
 /// Steps that are done, counted by many threads.
@@ -42,13 +54,14 @@ class EvaluationSteps {
 /// of threads.
 class SequencePass {
  public:
-  /// ids: int64 [T], one or more. weights: may be loaded by many threads at once. All arguments
-  /// outlive the pass but for `ids`.
+  /// ids: int64 [T], one or more. images: of each, null: none; empty: none has any. weights: may be
+  /// loaded by many threads at once. All arguments outlive the pass but for `ids`.
   /// throws Checkpoint for an id outside the vocabulary.
   SequencePass(ModelGraph& model,
                const Weights& weights,
                std::span<const at::Tensor> ids,
-               EvaluationSteps& steps);
+               EvaluationSteps& steps,
+               std::span<const SeenImages* const> images = {});
 
   /// Blocks from 0 on, in order.
   void run_block(size_t block);
@@ -73,7 +86,7 @@ class SequencePass {
   const Weights& weights_;
   EvaluationSteps& steps_;
   std::vector<at::Tensor> hidden_;            // [1, T, hidden size] each
-  std::map<int64_t, BlockContext> contexts_;  // by length
+  std::vector<BlockContext> contexts_;
 };
 
 /// Σ log p of the wanted tokens [n] at n positions. log_p [n or more, vocabulary].
@@ -98,10 +111,15 @@ void score_sequences(ModelGraph& model,
                      const Weights& weights,
                      std::span<const at::Tensor> ids,
                      const EvaluationResources& resources,
-                     const ScoreSequence& score);
+                     const ScoreSequence& score,
+                     const SequenceImages& images = {});
 
 /// Where batches of sequences begin, in order, so that none has more than so many tokens or only
-/// one sequence; and the end.
-std::vector<size_t> batches_of(std::span<const at::Tensor> ids, int64_t tokens_at_once);
+/// one sequence; and the end. image_tokens: what the images of a sequence count, where they are not
+/// those of the one before.
+std::vector<size_t> batches_of(std::span<const at::Tensor> ids,
+                               int64_t tokens_at_once,
+                               const SequenceImages& images = {},
+                               int64_t image_tokens = 0);
 
 }  // namespace oneshot

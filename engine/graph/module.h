@@ -17,10 +17,11 @@ namespace oneshot {
 /// Where the weights of a model come from, by their full names in the checkpoint.
 struct Weights {
   std::function<bool(const std::string& tensor)> has;
-  std::function<at::Tensor(const std::string& tensor)> load;  // in the dtype that is computed in
+  std::function<at::Tensor(const std::string& tensor)> load;  // in `dtype`
   /// Some rows of a table: rows int64 of any shape → [..., columns]. May be empty: the whole table
   /// is loaded for them. As gather_rows() otherwise.
   std::function<at::Tensor(const std::string& tensor, const at::Tensor& rows)> load_rows = {};
+  at::ScalarType dtype = at::kFloat;  // that is computed in
 };
 
 /// While it lives, hooks that this thread runs are told that sample.

@@ -36,11 +36,10 @@ void TowerPass::run(size_t block) {
 std::vector<SeenImages> see_images(VisionTower& tower,
                                    const Weights& weights,
                                    std::vector<ImageInput> images,
-                                   at::ScalarType dtype,
                                    int threads) {
   std::vector<TowerPass> passes;
   for (ImageInput& one : images) {
-    passes.emplace_back(tower, std::move(one), dtype);
+    passes.emplace_back(tower, std::move(one), weights.dtype);
   }
   for (size_t block = 0; block < tower.blocks.size(); ++block) {
     tower.blocks[block]->load(weights);

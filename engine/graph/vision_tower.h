@@ -48,11 +48,10 @@ class TowerPass {
 };
 
 /// The images of many texts through a tower, of which a block is loaded at a time, on so many
-/// threads. dtype: that is computed in. Without gradients.
+/// threads. Without gradients.
 std::vector<SeenImages> see_images(VisionTower& tower,
                                    const Weights& weights,
                                    std::vector<ImageInput> images,
-                                   at::ScalarType dtype,
                                    int threads);
 
 }  // namespace oneshot

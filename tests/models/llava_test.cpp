@@ -28,7 +28,6 @@ class LlavaModel : public testing::TestWithParam<const char*> {
     return see_images(*graph_->tower(),
                       weights_,
                       {{{"pixel_values", expected_["in.pixel_values"]}}},
-                      at::kFloat,
                       1)[0];
   }
 

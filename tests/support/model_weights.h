@@ -12,7 +12,9 @@ namespace oneshot {
 inline Weights weights_of(const WrittenCheckpoint& checkpoint, at::ScalarType dtype = at::kFloat) {
   return {
       [&checkpoint](const std::string& name) { return checkpoint.spec(name).has_value(); },
-      [&checkpoint, dtype](const std::string& name) { return checkpoint.read(name).to(dtype); }};
+      [&checkpoint, dtype](const std::string& name) { return checkpoint.read(name).to(dtype); },
+      {},
+      dtype};
 }
 
 }  // namespace oneshot

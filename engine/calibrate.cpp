@@ -53,10 +53,12 @@ class Calibration {
     CalibrationPass pass{.model = model_.graph(),
                          .weights = model_.weights(),
                          .rows = request_.rows,
+                         .images = {request_.with_images, request_.load_images},
                          .state_dtype = state_dtype(),
                          .state_memory = request_.plan->state_memory_bytes,
                          .folder = request_.folder,
                          .threads = request_.plan->threads};
+    pass.image_memory = request_.plan->image_memory_bytes;
     pass.wants = [this](Block& block) { return !parts_of(block).empty() || tuning_.wants(block); };
     pass.watch = [this](Block& block) { return watch(block); };
     pass.progress = [this](uint64_t done, uint64_t total) {
@@ -66,7 +68,7 @@ class Calibration {
       return !listener_.cancelled();
     };
     if (tuning_.needed()) {
-      tuning_.prepare(model_.graph());
+      tuning_.prepare(model_.graph(), !request_.with_images.empty());
       pass.quantized_input = tuning_.quantized_input();
       pass.tune = [this](Block& block, size_t index, const BlockSamples& samples) {
         tuning_.tune(block, index, samples);

@@ -21,6 +21,8 @@ struct CalibrateRequest {
   uint64_t seed = 0;
   std::filesystem::path folder;  // where states go that do not fit in memory
   std::span<const std::vector<int32_t>> rows;
+  std::vector<size_t> with_images;  // rows that have some
+  std::function<ImageInput(size_t row)> load_images;
 };
 
 /// The dtype that a model is run in while it is calibrated: bfloat16 where the processor has

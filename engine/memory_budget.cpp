@@ -142,7 +142,12 @@ void plan_memory(Plan& plan, const PlanRequest& request) {
   const uint64_t budget = request.memory.value_or(available_memory() / 2);
   plan.state_memory_bytes =
       std::min(states_cost(plan, request), budget > working ? budget - working : 0);
-  plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working + plan.state_memory_bytes);
+  const uint64_t used = working + plan.state_memory_bytes;
+  const uint64_t images =
+      sizeof(uint16_t) *
+      static_cast<uint64_t>(request.samples * request.image_rows * request.hidden_size);
+  plan.image_memory_bytes = std::min(images, budget > used ? budget - used : 0);
+  plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, used + plan.image_memory_bytes);
 }
 
 }  // namespace oneshot

@@ -90,7 +90,12 @@ Plan plan_without(const std::vector<std::string>& unseen,
   if (job.calibration) {
     request.samples = job.calibration->samples;
     request.sequence_length = job.calibration->sequence_length;
-    request.hidden_size = source_model(source)->sizes().hidden;
+    const std::unique_ptr<ModelGraph> model = source_model(source);
+    request.hidden_size = model->sizes().hidden;
+    if (model->tower() != nullptr && job.calibration->extra_data_dir) {
+      const int64_t rows = model->tower()->most_rows;
+      request.image_rows = rows > 0 ? rows : request.sequence_length;
+    }
   }
   if (job.evaluation) {
     check_evaluation(*job.evaluation, source.config());

@@ -84,6 +84,7 @@ struct Plan {
   uint64_t band_bytes = 0;  // of a tensor that comes in ranges of columns, gathered before a write
   uint64_t state_memory_bytes =
       0;                       // for hidden states of samples between blocks; more goes to a file
+  uint64_t image_memory_bytes = 0;  // the same for what their images look like
   size_t samples_at_once = 0;  // whose activations are kept while a block is tuned
 
   uint64_t output_bytes() const;  // all safetensors files, exact
@@ -101,6 +102,7 @@ struct PlanRequest {
   int64_t samples = 0;             // of the calibration, at most; 0: there is none
   int64_t sequence_length = 0;     // of a sample, at most
   int64_t hidden_size = 0;         // of the model that the samples go through
+  int64_t image_rows = 0;          // what a sample's images look like has so many rows, at most
 };
 
 /// Throws Recipe, Unsupported or Resource; reads no weights.

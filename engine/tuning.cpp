@@ -70,7 +70,7 @@ Unseen Tuning::unseen_of(const PlannedModule& module) const {
   return setup_.modifiers[module.quantizer]->traits().unseen;
 }
 
-void Tuning::prepare(ModelGraph& model) {
+void Tuning::prepare(ModelGraph& model, bool has_images) {
   std::set<std::string> reached;
   const auto add = [&](Block& block) {
     for (const auto& [modifier, part] : parts_of(block)) {
@@ -80,10 +80,11 @@ void Tuning::prepare(ModelGraph& model) {
       }
     }
   };
-  for (size_t i = 0; i < model.block_count(); ++i) {
-    add(model.block(i));
+  const size_t unused = has_images || model.tower() == nullptr ? 0 : model.tower()->blocks.size();
+  const std::vector<Block*> blocks = model.all_blocks();
+  for (size_t i = unused; i < blocks.size(); ++i) {
+    add(*blocks[i]);
   }
-  add(model.tail());
   for (const PlannedModule& module : setup_.plan->modules) {
     if (!module.tuned || reached.contains(module.name)) {
       continue;
@@ -91,8 +92,9 @@ void Tuning::prepare(ModelGraph& model) {
     if (unseen_of(module) == Unseen::Stop) {
       throw Error(ErrorCode::Unsupported,
                   module.name +
-                      ": is to be tuned, but the model's forward pass does not reach it; add it to "
-                      "ignore, or say what becomes of such modules with `unseen:`");
+                      ": is to be tuned, but the forward pass of the samples does not reach it" +
+                      (unused > 0 ? ", as they have no images" : "") +
+                      "; add it to ignore, or say what becomes of such modules with `unseen:`");
     }
     note_unseen({module.name});
   }

@@ -31,7 +31,7 @@ class Tuning {
   bool needed() const { return !tuned_.empty(); }
   /// Counts what there is to do. throws Unsupported for modules that the model does not compute,
   /// where their modifier does not say what becomes of such.
-  void prepare(ModelGraph& model);
+  void prepare(ModelGraph& model, bool has_images);
   bool wants(Block& block) const;
   bool quantized_input() const;
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "engine/available_memory.h"
 #include "engine/error.h"
+#include "engine/graph/block_names.h"
 #include "engine/modifier.h"
 
 namespace oneshot {
@@ -94,6 +96,16 @@ class TuningMemory {
                                  request_.hidden_size);
   }
 
+  /// What the images of all samples look like: once, or a second time where that is tuned too.
+  uint64_t images() const {
+    const bool twice = std::any_of(plan_.modules.begin(), plan_.modules.end(), [](const auto& one) {
+      const std::optional<BlockList> list = block_list_of(one.name);
+      return one.tuned && list && list->kind == BlockKind::Vision;
+    });
+    return (twice ? 2 : 1) * width_ *
+           static_cast<uint64_t>(request_.samples * request_.image_rows * request_.hidden_size);
+  }
+
   uint64_t activations(size_t at_once) const {
     return largest([&](const BlockSizes& block) {
       const auto sample = static_cast<double>(block.features * request_.sequence_length) *
@@ -162,12 +174,22 @@ bool plan_tuning_memory(Plan& plan, const PlanRequest& request, uint64_t base) {
   const uint64_t budget = request.memory.value_or(available_memory() / 2);
   plan.samples_at_once = at_once;
   plan.state_memory_bytes = std::min(memory.states(), budget > working() ? budget - working() : 0);
+  const uint64_t used = working() + plan.state_memory_bytes;
+  plan.image_memory_bytes = std::min(memory.images(), budget > used ? budget - used : 0);
   plan.memory = {
       {"program, embedding", program},
       {"largest block: weights, rounding, codes", memory.block(at_once)},
       {"activations of " + std::to_string(at_once) + " samples", memory.activations(at_once)},
       {"cached inputs and targets", plan.state_memory_bytes}};
-  plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, working() + plan.state_memory_bytes);
+  if (request.image_rows > 0) {
+    plan.memory.push_back(
+        {"what images look like" +
+             std::string(plan.image_memory_bytes < memory.images()
+                             ? " (in a file: " + std::to_string(memory.images()) + " bytes)"
+                             : ""),
+         plan.image_memory_bytes});
+  }
+  plan.peak_memory_bytes = std::max(plan.peak_memory_bytes, used + plan.image_memory_bytes);
   return true;
 }
 

@@ -10,6 +10,8 @@
 namespace oneshot {
 namespace {
 
+constexpr uint64_t kAtOnceBytes = 256 << 20;  // of states of images that go through the whole tower
+
 uint64_t values_of(const std::vector<int64_t>& shape) {
   return static_cast<uint64_t>(c10::multiply_integers(shape));
 }
@@ -40,13 +42,14 @@ void ImageRunner::run(BlockRunner& blocks) {
   for (const TowerShapes& one : shapes_) {
     shapes.push_back(one.features);
   }
-  features_ = make(shapes, pass_.image_memory / 2);
+  const uint64_t memory = is_tuned() ? pass_.image_memory / 2 : pass_.image_memory;
+  features_ = make(shapes, memory);
   if (walked_blocks() == 0) {
     see_all(blocks);
     return;
   }
   if (is_tuned()) {
-    tuned_features_ = make(shapes, pass_.image_memory / 2);
+    tuned_features_ = make(shapes, memory);
   }
   walk(blocks);
 }
@@ -72,7 +75,7 @@ void ImageRunner::see_all(BlockRunner& blocks) {
     uint64_t bytes = 0;
     std::vector<ImageInput> images;
     while (first + images.size() < inputs_.size() &&
-           (images.size() < threads || bytes < pass_.image_memory / 2)) {
+           (images.size() < threads || bytes < kAtOnceBytes)) {
       const size_t sample = first + images.size();
       bytes += values_of(shapes_[sample].states) * c10::elementSize(dtype_) *
                (tower.kept.size() + 2);

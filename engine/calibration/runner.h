@@ -25,7 +25,7 @@ class BlockWork {
 struct SampleImages {
   std::vector<size_t> samples;  // that have some, in order
   /// What the family's processor makes of them; for many threads at once. throws Checkpoint.
-  std::function<ImageInput(size_t sample)> load = {};
+  std::function<ImageInput(size_t sample)> load;
 };
 
 struct CalibrationPass {
@@ -35,7 +35,7 @@ struct CalibrationPass {
   at::ScalarType state_dtype = at::kBFloat16;  // in which hidden states are kept between blocks
   SampleImages images;                         // none: texts alone
   uint64_t state_memory = 0;                   // bytes; beyond it states go into a file
-  uint64_t image_memory = 0;                   // the same for images on their way and their features
+  uint64_t image_memory = 0;                   // the same for what images look like
   std::filesystem::path folder;                // of that file
   int threads = 1;
 

@@ -70,6 +70,9 @@ class ModelGraph {
     return cache.tokens > 0 && cache.tokens <= limit && tokens > limit;
   }
 
+  /// Blocks of the tower, of the decoder, and the tail.
+  std::vector<Block*> all_blocks();
+
   /// A module of a block, of the tower, or the head; null when there is none of that name.
   Module* find(const std::string& name);
   /// All tensors that the model needs, with their shapes.
@@ -111,8 +114,6 @@ class ModelGraph {
                                 const SeenImages* images = nullptr);
 
  private:
-  std::vector<Block*> all_blocks();
-
   Parts parts_;
   std::unique_ptr<Block> tail_;
   at::Tensor tied_head_;  // the embedding's weight, while a head that shares it is loaded

@@ -25,6 +25,7 @@ struct VisionTower {
   std::vector<size_t> kept;  // blocks whose outputs the last one finds in its context, in order
   std::function<BlockContext(const ImageInput& images, at::ScalarType dtype)> context;
   std::function<TowerShapes(const ImageInput& images)> shapes;
+  int64_t most_rows = 0;  // of the features of one image; 0: as many as fit the text
 };
 
 /// The images of one text on their way through a tower.

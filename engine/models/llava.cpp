@@ -84,6 +84,7 @@ std::unique_ptr<VisionTower> make_tower(const ClipVisionConfig& clip,
   tower->blocks.push_back(std::make_unique<LlavaProjector>(projector));
   tower->context = [](const ImageInput&, at::ScalarType) { return BlockContext{}; };
   const int64_t rows = clip.patches() + (projector.class_token ? 1 : 0);
+  tower->most_rows = rows;
   tower->shapes = [tokens = clip.patches() + 1, rows, hidden = clip.hidden_size,
                    out = projector.out](const ImageInput& images) {
     const int64_t count = images.at("pixel_values").size(0);

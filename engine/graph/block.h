@@ -22,7 +22,7 @@ struct BlockContext {
 
   // Of decoders that look at images in blocks of their own.
   at::Tensor cross_states;  // what the images look like, [1, S, hidden size]; undefined: no image
-  at::Tensor cross_mask;    // additive, [1, 1, T, S]
+  at::Tensor cross_mask;    // additive, [1, 1, T, parts]: each of S / parts rows of cross_states
   at::Tensor cross_rows;    // [1, T, 1]: 1 for tokens that see an image, else 0
   at::Tensor vision_rows;   // bool [1, T]: tokens that vision experts compute; undefined: none
 

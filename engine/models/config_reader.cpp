@@ -88,6 +88,14 @@ std::vector<int64_t> ConfigReader::integers(const char* key) const {
   return integers;
 }
 
+std::vector<int64_t> ConfigReader::integers(const char* key, std::vector<int64_t> fallback) const {
+  const json* value = find(key);
+  if (value != nullptr && !value->is_array()) {
+    fail(key, "a list of whole numbers");
+  }
+  return value == nullptr ? std::move(fallback) : integers(key);
+}
+
 bool ConfigReader::boolean(const char* key, bool fallback) const {
   const json* value = find(key);
   if (value != nullptr && !value->is_boolean()) {

@@ -28,6 +28,8 @@ class ConfigReader {
   std::vector<double> numbers(const char* key) const;  // empty when absent
   /// Empty when absent or no list.
   std::vector<int64_t> integers(const char* key) const;
+  /// The fallback when absent.
+  std::vector<int64_t> integers(const char* key, std::vector<int64_t> fallback) const;
   bool boolean(const char* key, bool fallback) const;
   std::string text(const char* key, const std::string& fallback) const;
   std::vector<std::string> texts(const char* key) const;  // empty when absent

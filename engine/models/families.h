@@ -15,5 +15,6 @@ std::unique_ptr<ModelGraph> make_qwen3(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_phi3(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_llava(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_llava_original(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_mllama(const ModelSource& source);
 
 }  // namespace oneshot

@@ -17,6 +17,8 @@ constexpr std::array kFamilies{
     ModelFamily{"phi3", "Phi-3 and Phi-3.5-mini", make_phi3},
     ModelFamily{"llava", "LLaVA-1.5 in the layout of Transformers", make_llava},
     ModelFamily{"llava_llama", "LLaVA-1.5 in its own layout", make_llava_original},
+    ModelFamily{"qwen2_vl", "Qwen2-VL", make_qwen2_vl},
+    ModelFamily{"qwen2_5_vl", "Qwen2.5-VL", make_qwen2_5_vl},
 };
 
 }  // namespace

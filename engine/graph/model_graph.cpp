@@ -29,6 +29,11 @@ class Tail : public Block {
   Module* head_;  // null: tied
 };
 
+/// The row of the features that stands at each place, of places of these kinds.
+at::Tensor feature_rows(const at::Tensor& kinds) {
+  return kinds.to(at::kLong).argsort(/*stable=*/true, 0, /*descending=*/false).argsort();
+}
+
 }  // namespace
 
 ModelGraph::ModelGraph(Parts parts)
@@ -94,7 +99,8 @@ std::vector<NamedShape> ModelGraph::tensors() {
 }
 
 at::Tensor ModelGraph::embed(const TextBatch& batch, const Weights& weights) const {
-  const at::Tensor places = parts_.image_places ? parts_.image_places(batch.ids) : at::Tensor();
+  const at::Tensor kinds = parts_.image_places ? parts_.image_places(batch.ids) : at::Tensor();
+  const at::Tensor places = kinds.defined() ? kinds.ne(0) : at::Tensor();
   const at::Tensor ids = places.defined() ? batch.ids.masked_fill(places, 0) : batch.ids;
   const std::string table = parts_.embedding + ".weight";
   at::Tensor hidden =
@@ -111,9 +117,10 @@ at::Tensor ModelGraph::embed(const TextBatch& batch, const Weights& weights) con
                     "give " + std::to_string(found));
   }
   if (wanted > 0) {
+    const at::Tensor features = batch.images->features.reshape({-1, parts_.sizes.hidden});
+    const at::Tensor rows = feature_rows(kinds.masked_select(places));
     hidden = hidden.clone();
-    hidden.index_put_({places},
-                      batch.images->features.reshape({-1, parts_.sizes.hidden}).to(hidden));
+    hidden.index_put_({places}, features.index_select(0, rows).to(hidden));
   }
   return hidden;
 }

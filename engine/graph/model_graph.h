@@ -42,8 +42,8 @@ class ModelGraph {
     std::function<uint64_t(int64_t tokens)> working_bytes;  // see below
     std::function<BlockContext(const TextBatch& batch, at::ScalarType dtype)> context;
     std::unique_ptr<VisionTower> tower;  // null: the model reads texts alone
-    /// Where rows of images' features stand in the place of a token's: bool, as ids. Empty:
-    /// nowhere.
+    /// Where rows of images' features stand in the place of a token's: as ids, 0 for tokens of the
+    /// text; rows of lower numbers come first among the features. Empty: nowhere.
     std::function<at::Tensor(const at::Tensor& ids)> image_places;
   };
   explicit ModelGraph(Parts parts);

@@ -11,6 +11,8 @@ namespace oneshot {
 std::unique_ptr<ModelGraph> make_llama(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_mistral(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_qwen2(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_qwen2_vl(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_qwen2_5_vl(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_qwen3(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_phi3(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_llava(const ModelSource& source);

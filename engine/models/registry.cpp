@@ -18,6 +18,8 @@ constexpr std::array kFamilies{
     ModelFamily{"llava", "LLaVA-1.5 in the layout of Transformers", make_llava},
     ModelFamily{"llava_llama", "LLaVA-1.5 in its own layout", make_llava_original},
     ModelFamily{"mllama", "Llama-3.2-Vision", make_mllama},
+    ModelFamily{"qwen2_vl", "Qwen2-VL", make_qwen2_vl},
+    ModelFamily{"qwen2_5_vl", "Qwen2.5-VL", make_qwen2_5_vl},
 };
 
 }  // namespace

@@ -135,6 +135,13 @@ void read_longrope(const ConfigReader& rope, RopeConfig& config, bool has_factor
   }
 }
 
+/// Of the angles of one half of the dims, [T, dims / 2].
+RopeTables tables_of(const RopeConfig& config, const at::Tensor& half) {
+  const at::Tensor angle = at::cat({half, half}, -1).unsqueeze(0);  // [1, T, dims]
+  const double scale = attention_scale(config);
+  return {angle.cos() * scale, angle.sin() * scale};
+}
+
 }  // namespace
 
 RopeConfig read_rope(const json& model, int64_t head_dim, double default_theta) {
@@ -160,6 +167,7 @@ RopeConfig read_rope(const json& model, int64_t head_dim, double default_theta) 
   config.beta_fast = rope.number("beta_fast", 32);
   config.beta_slow = rope.number("beta_slow", 1);
   config.truncate = rope.boolean("truncate", true);
+  config.sections = rope.integers("mrope_section");
   config.attention_factor = rope.optional_number("attention_factor");
   config.mscale = rope.optional_number("mscale");
   config.mscale_all_dims = rope.optional_number("mscale_all_dim");
@@ -176,10 +184,20 @@ RopeConfig read_rope(const json& model, int64_t head_dim, double default_theta) 
 RopeTables rope_tables(const RopeConfig& config, int64_t first, int64_t length) {
   const int64_t end = first + length;
   const at::Tensor positions = at::arange(first, end, at::kLong).to(at::kFloat);
-  const at::Tensor half = at::outer(positions, frequencies(config, end));  // [T, dims / 2]
-  const at::Tensor angle = at::cat({half, half}, -1).unsqueeze(0);         // [1, T, dims]
-  const double scale = attention_scale(config);
-  return {angle.cos() * scale, angle.sin() * scale};
+  return tables_of(config, at::outer(positions, frequencies(config, end)));
+}
+
+RopeTables rope_tables(const RopeConfig& config, const at::Tensor& positions) {
+  std::vector<int64_t> row_of;  // by frequency
+  for (size_t row = 0; row < config.sections.size(); ++row) {
+    row_of.insert(
+        row_of.end(), static_cast<size_t>(config.sections[row]), static_cast<int64_t>(row));
+  }
+  row_of.resize(static_cast<size_t>(config.dims / 2));
+  const at::Tensor turns =  // [T, dims / 2]
+      positions.to(at::kFloat).index_select(0, at::tensor(row_of)).t();
+  const int64_t end = positions.max().item<int64_t>() + 1;
+  return tables_of(config, turns * frequencies(config, end));
 }
 
 int64_t longest_text(const RopeConfig& config) {

@@ -25,6 +25,8 @@ struct RopeConfig {
   bool truncate = true;
   std::optional<double> attention_factor, mscale, mscale_all_dims;
   std::vector<double> short_factor, long_factor;  // longrope, dims / 2 each
+  std::vector<int64_t> sections;  // of dims / 2: how many turn by each row of positions; empty: all
+                                  // by the first
 };
 
 /// Reads `rope_parameters`, `rope_scaling` or plain `rope_theta` of a config.
@@ -38,6 +40,10 @@ struct RopeTables {
 /// For positions first … first + length − 1 of a text that has been read up to there: dynamic and
 /// longrope scaling depend on where it ends.
 RopeTables rope_tables(const RopeConfig& config, int64_t first, int64_t length);
+
+/// For positions int64 [sections, T], T above 0: where a token stands in time, down and across.
+/// Source: arXiv:2409.12191, section 2.1 (M-RoPE).
+RopeTables rope_tables(const RopeConfig& config, const at::Tensor& positions);
 
 /// Tokens that a text may have: the model's positions, stretched where the scaling says so.
 int64_t longest_text(const RopeConfig& config);

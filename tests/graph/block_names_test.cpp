@@ -23,6 +23,8 @@ TEST(BlockNames, ListAndKindOfEveryFamily) {
                     "vision_model.global_transformer.layers",
                     BlockKind::Vision},
            Expected{"visual.blocks.31.attn.qkv", "visual.blocks", BlockKind::Vision},
+           Expected{"model.visual.blocks.0.mlp.up_proj", "model.visual.blocks", BlockKind::Vision},
+           Expected{"model.language_model.layers.0.mlp.up_proj", "model.language_model.layers"},
            Expected{"model.vision_embed_tokens.img_processor.vision_model.encoder.layers.2.mlp.fc1",
                     "model.vision_embed_tokens.img_processor.vision_model.encoder.layers",
                     BlockKind::Vision},

@@ -134,6 +134,25 @@ TEST(Names, Qwen2VlHasTheLinearsOfItsTwoParts) {
               ElementsAre("model.language_model.layers.0.mlp.up_proj"));
 }
 
+TEST(Names, Qwen25VlHasGatedMlpsInItsTowerThatAreFused) {
+  const std::vector<ModuleInfo> modules = modules_of_model("qwen2_5_vl");
+  // Text: 2 layers of 4 + 3; vision: 3 layers of 2 + 3; merger; head.
+  EXPECT_EQ(names_of(modules, ModuleKind::Linear).size(), 2U * 7 + 3U * 5 + 2 + 1);
+  EXPECT_EQ(find(modules, "visual.patch_embed.proj").kind, ModuleKind::Other);
+  EXPECT_EQ(find(modules, "visual.blocks.0.norm1").kind, ModuleKind::Norm);
+  EXPECT_EQ(find(modules, "visual.merger.ln_q").kind, ModuleKind::Norm);
+  const auto sets = fused_sets(modules);
+  EXPECT_EQ(sets.size(), 2U * 2 + 3);
+  EXPECT_EQ(std::count_if(sets.begin(),
+                          sets.end(),
+                          [&](const std::vector<size_t>& set) {
+                            return modules[set[0]].name.starts_with("visual.blocks.") &&
+                                   modules[set[0]].name.ends_with(".mlp.gate_proj") &&
+                                   modules[set[1]].name.ends_with(".mlp.up_proj");
+                          }),
+            3);
+}
+
 TEST(Names, NewNamesHaveTheOldOnesAsAliases) {
   const json config{{"model_type", "qwen2_vl"}};
   const std::vector<ModuleInfo> modules =

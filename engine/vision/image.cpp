@@ -2,7 +2,6 @@
 
 #include "engine/checkpoint/input_file.h"
 #include "engine/checkpoint/message_text.h"
-#include "engine/error.h"
 #include "engine/vision/image_decoders.h"
 
 namespace oneshot {
@@ -24,17 +23,20 @@ uint8_t channel_over_white(uint8_t value, uint8_t alpha) {
 
 }  // namespace
 
+void refuse(const ImageBytes& file, ErrorCode code, const std::string& what) {
+  throw Error(code, one_line(file.name) + ": " + what);
+}
+
 void throw_damaged(const ImageBytes& file, const char* format, std::string_view what) {
-  throw Error(ErrorCode::Checkpoint,
-              one_line(file.name) + ": damaged " + format + ": " + shortened(what));
+  refuse(file, ErrorCode::Checkpoint, std::string("damaged ") + format + ": " + shortened(what));
 }
 
 void check_size(const ImageBytes& file, int64_t width, int64_t height) {
   if (width <= 0 || height <= 0 || width > file.most_pixels / height) {
-    throw Error(ErrorCode::Checkpoint,
-                one_line(file.name) + ": an image of " + std::to_string(width) + " x " +
-                    std::to_string(height) + " pixels, expected 1 to " +
-                    std::to_string(file.most_pixels) + " pixels in all");
+    refuse(file,
+           ErrorCode::Checkpoint,
+           "an image of " + std::to_string(width) + " x " + std::to_string(height) +
+               " pixels, expected 1 to " + std::to_string(file.most_pixels) + " pixels in all");
   }
 }
 
@@ -49,8 +51,7 @@ Image decode_image(std::string_view bytes, const std::string& name, int64_t most
   if (bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WEBP")) {
     return decode_webp(file);
   }
-  throw Error(ErrorCode::Checkpoint,
-              one_line(name) + ": no image: its bytes begin neither a JPEG, a PNG nor a WebP");
+  refuse(file, ErrorCode::Checkpoint, "no image: its bytes begin neither a JPEG, a PNG nor a WebP");
 }
 
 Image read_image(const std::filesystem::path& file) {

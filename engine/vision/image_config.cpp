@@ -66,6 +66,7 @@ void read_processor_files(const fs::path& folder, ImageConfig& config) {
     config.processor = read_json_object(config.processor_file);
   }
   check_processor_type(config);
+  require_flag(config.processor_keys(), "do_convert_rgb", true);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ enum class ImageFamily { Llava, LlavaOriginal, Mllama, Qwen2Vl, Phi3V, CogVlm2 }
 ImageFamily image_family(const nlohmann::json& config);
 
 /// What the files of a checkpoint say of its images.
+// NOLINTNEXTLINE(bugprone-exception-escape): the checker follows json's own assertions
 struct ImageConfig {
   ImageFamily family = ImageFamily::Llava;
   nlohmann::json model;      // config.json

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/error.h"
 #include "engine/vision/image.h"
 
 namespace oneshot {
@@ -22,6 +23,9 @@ Image decode_webp(const ImageBytes& file);
 
 /// throws Checkpoint when the size is empty or has too many pixels.
 void check_size(const ImageBytes& file, int64_t width, int64_t height);
+
+/// throws NAME: WHAT
+[[noreturn]] void refuse(const ImageBytes& file, ErrorCode code, const std::string& what);
 
 /// throws Checkpoint: NAME: damaged FORMAT: WHAT
 [[noreturn]] void throw_damaged(const ImageBytes& file, const char* format, std::string_view what);

@@ -42,7 +42,7 @@ ImageSize clip_resize(ImageSize image, const ClipSizes& sizes);
 /// and how many pixels an image may have.
 struct Qwen2VlSizes {
   int64_t patch = 14, frames = 2, merge = 2;
-  int64_t min_pixels = 56 * 56, max_pixels = 28 * 28 * 1280;
+  int64_t min_pixels = 3136, max_pixels = 1003520;
 };
 Qwen2VlSizes read_qwen2_vl_sizes(const ImageConfig& config);
 /// Both edges a multiple of patch · merge, the number of pixels between the limits, the proportion

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/error.h"
 #include "engine/vision/image_decoders.h"
 
 namespace oneshot {
@@ -75,7 +74,7 @@ bool read_header(JpegReader& reader, const unsigned char* bytes, size_t size) {
   reader.errors.emit_message = end_at_damage;
   reader.errors.output_message = be_silent;
   reader.progress.progress_monitor = end_at_many_scans;
-  if (setjmp(reader.escape) != 0) {  // NOLINT(cert-err52-cpp)
+  if (setjmp(reader.escape) != 0) {
     return false;
   }
   jpeg_create_decompress(&reader.info);
@@ -85,21 +84,21 @@ bool read_header(JpegReader& reader, const unsigned char* bytes, size_t size) {
 }
 
 bool start(JpegReader& reader) {
-  if (setjmp(reader.escape) != 0) {  // NOLINT(cert-err52-cpp)
+  if (setjmp(reader.escape) != 0) {
     return false;
   }
   return jpeg_start_decompress(&reader.info) != FALSE;
 }
 
 bool read_row(JpegReader& reader, unsigned char* row) {
-  if (setjmp(reader.escape) != 0) {  // NOLINT(cert-err52-cpp)
+  if (setjmp(reader.escape) != 0) {
     return false;
   }
   return jpeg_read_scanlines(&reader.info, &row, 1) == 1;
 }
 
 bool finish(JpegReader& reader) {
-  if (setjmp(reader.escape) != 0) {  // NOLINT(cert-err52-cpp)
+  if (setjmp(reader.escape) != 0) {
     return false;
   }
   return jpeg_finish_decompress(&reader.info) != FALSE;
@@ -114,9 +113,10 @@ J_COLOR_SPACE output_colours(const ImageBytes& file, int components) {
     case 4:
       return JCS_CMYK;
     default:
-      throw Error(ErrorCode::Unsupported,
-                  file.name + ": a JPEG of " + std::to_string(components) +
-                      " components is not supported, expected 1, 3 or 4");
+      refuse(file,
+             ErrorCode::Unsupported,
+             "a JPEG of " + std::to_string(components) +
+                 " components is not supported, expected 1, 3 or 4");
   }
 }
 
@@ -126,16 +126,14 @@ int scaled(int a, int b) {
   return ((product >> 8) + product) >> 8;
 }
 
-/// One row to red, green and blue. Cyan, magenta, yellow and black are stored as Adobe does, 255
-/// for no ink.
-void to_colours(const unsigned char* row, int components, Image& image, int64_t y) {
-  uint8_t* out = image.pixels.data() + y * image.width * 3;
-  for (int64_t x = 0; x < image.width; ++x) {
+/// One row of greys, or of cyan, magenta, yellow and black stored as Adobe does: 255 for no ink.
+void to_colours(const unsigned char* row, int components, int64_t width, uint8_t* out) {
+  for (int64_t x = 0; x < width; ++x) {
     const unsigned char* in = row + x * components;
     for (int channel = 0; channel < 3; ++channel) {
-      const int light = in[3];
-      out[x * 3 + channel] = static_cast<uint8_t>(
-          components == 1 ? in[0] : std::max(0, light - scaled(255 - in[channel], light)));
+      const int value =
+          components == 1 ? in[0] : std::max(0, in[3] - scaled(255 - in[channel], in[3]));
+      *out++ = static_cast<uint8_t>(value);
     }
   }
 }
@@ -159,11 +157,10 @@ Image decode_jpeg(const ImageBytes& file) {
   check(start(reader));
   std::vector<unsigned char> row(components == 3 ? 0 : image.width * components);
   for (int64_t y = 0; y < image.height; ++y) {
-    if (components == 3) {
-      check(read_row(reader, image.pixels.data() + y * image.width * 3));
-    } else {
-      check(read_row(reader, row.data()));
-      to_colours(row.data(), components, image, y);
+    uint8_t* out = image.pixels.data() + y * image.width * 3;
+    check(read_row(reader, components == 3 ? out : row.data()));
+    if (components != 3) {
+      to_colours(row.data(), components, image.width, out);
     }
   }
   check(finish(reader));

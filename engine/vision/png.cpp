@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstring>
 
-#include "engine/error.h"
 #include "engine/vision/image_decoders.h"
 
 namespace oneshot {
@@ -26,11 +25,10 @@ struct PngReader {
   ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
 };
 
-/// What the header says, and how many bytes a pixel has in the rows that are read.
+/// What the file says before its pixels.
 struct PngHeader {
   int64_t width = 0, height = 0;
-  int colour_type = 0, bits = 0, passes = 0;
-  size_t row_bytes = 0;
+  int colour_type = 0, bits = 0;
 };
 
 [[noreturn]] void leave(png_structp png, png_const_charp message) {
@@ -61,7 +59,7 @@ void set_up(PngReader& reader) {
 }
 
 bool read_header(PngReader& reader, PngHeader& header) {
-  if (setjmp(png_jmpbuf(reader.png)) != 0) {  // NOLINT(cert-err52-cpp)
+  if (setjmp(png_jmpbuf(reader.png)) != 0) {
     return false;
   }
   set_up(reader);
@@ -70,6 +68,19 @@ bool read_header(PngReader& reader, PngHeader& header) {
   header.height = png_get_image_height(reader.png, reader.info);
   header.colour_type = png_get_color_type(reader.png, reader.info);
   header.bits = png_get_bit_depth(reader.png, reader.info);
+  return true;
+}
+
+/// How the rows come: whole bytes a value, 16 bits only where they are greys.
+struct PngRows {
+  size_t bytes = 0;  // of a row
+  int passes = 0;
+};
+
+bool prepare(PngReader& reader, const PngHeader& header, PngRows& rows) {
+  if (setjmp(png_jmpbuf(reader.png)) != 0) {
+    return false;
+  }
   if (header.colour_type == PNG_COLOR_TYPE_GRAY && header.bits < 8) {
     png_set_expand_gray_1_2_4_to_8(reader.png);
   } else if (header.bits < 8) {
@@ -77,19 +88,19 @@ bool read_header(PngReader& reader, PngHeader& header) {
   } else if (header.bits == 16 && header.colour_type != PNG_COLOR_TYPE_GRAY) {
     png_set_strip_16(reader.png);
   }
-  header.passes = png_set_interlace_handling(reader.png);
+  rows.passes = png_set_interlace_handling(reader.png);
   png_read_update_info(reader.png, reader.info);
-  header.row_bytes = png_get_rowbytes(reader.png, reader.info);
+  rows.bytes = png_get_rowbytes(reader.png, reader.info);
   return true;
 }
 
-bool read_rows(PngReader& reader, const PngHeader& header, uint8_t* rows) {
-  if (setjmp(png_jmpbuf(reader.png)) != 0) {  // NOLINT(cert-err52-cpp)
+bool read_rows(PngReader& reader, int64_t height, PngRows rows, uint8_t* out) {
+  if (setjmp(png_jmpbuf(reader.png)) != 0) {
     return false;
   }
-  for (int pass = 0; pass < header.passes; ++pass) {
-    for (int64_t y = 0; y < header.height; ++y) {
-      png_read_row(reader.png, rows + y * header.row_bytes, nullptr);
+  for (int pass = 0; pass < rows.passes; ++pass) {
+    for (int64_t y = 0; y < height; ++y) {
+      png_read_row(reader.png, out + y * rows.bytes, nullptr);
     }
   }
   png_read_end(reader.png, nullptr);
@@ -175,17 +186,20 @@ Image decode_png(const ImageBytes& file) {
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, leave, ignore_warning);
   reader.info = reader.png == nullptr ? nullptr : png_create_info_struct(reader.png);
   if (reader.info == nullptr) {
-    throw Error(ErrorCode::Resource, file.name + ": not enough memory to decode the PNG");
+    refuse(file, ErrorCode::Resource, "not enough memory to decode the PNG");
   }
+  const auto check = [&](bool done) {
+    if (!done) {
+      throw_damaged(file, "PNG", reader.message.data());
+    }
+  };
   PngHeader header;
-  if (!read_header(reader, header)) {
-    throw_damaged(file, "PNG", reader.message.data());
-  }
+  check(read_header(reader, header));
   check_size(file, header.width, header.height);
-  std::vector<uint8_t> rows(header.row_bytes * header.height);
-  if (!read_rows(reader, header, rows.data())) {
-    throw_damaged(file, "PNG", reader.message.data());
-  }
+  PngRows layout;
+  check(prepare(reader, header, layout));
+  std::vector<uint8_t> rows(layout.bytes * header.height);
+  check(read_rows(reader, header.height, layout, rows.data()));
   Image image{header.width, header.height, {}, {}};
   if (header.colour_type == PNG_COLOR_TYPE_RGB) {
     image.pixels = std::move(rows);  // one colour may be transparent: no processor looks at it

@@ -16,8 +16,9 @@ class Qwen2VlProcessor : public ImageProcessor {
 
   ImageInput process(std::span<const Image> images) const override {
     std::vector<at::Tensor> patches;
-    at::Tensor grids = at::ones({static_cast<int64_t>(images.size()), 3}, at::kLong);
-    for (size_t i = 0; i < images.size(); ++i) {
+    const auto count = static_cast<int64_t>(images.size());
+    at::Tensor grids = at::ones({count, 3}, at::kLong);  // one frame each
+    for (int64_t i = 0; i < count; ++i) {
       const ImageSize size = smart_resize(images[i].size(), sizes_);
       patches.push_back(patches_of(to_values(resized(images[i], size, filter_), table_)));
       grids[i][1] = size.height / sizes_.patch;

@@ -8,6 +8,7 @@ namespace oneshot {
 namespace {
 
 constexpr int kFractionBits = 22;  // of a weight
+constexpr double kHalfPixel = 0.5;
 constexpr int32_t kHalf = 1 << (kFractionBits - 1);
 
 double triangle(double x) {
@@ -61,14 +62,17 @@ Window window_at(int64_t index, int64_t in, int64_t out, FilterShape shape) {
   const double stretch = std::max(scale, 1.0);
   const double reach = shape.reach * stretch;
   const double per_input = 1.0 / stretch;
-  const double centre = (static_cast<double>(index) + 0.5) * scale;
+  const double centre = (static_cast<double>(index) + kHalfPixel) * scale;
   Window window;
-  window.first = std::max<int64_t>(0, static_cast<int64_t>(centre - reach + 0.5));
-  const int64_t end = std::min(in, static_cast<int64_t>(centre + reach + 0.5));
+  // Cut off, not rounded down: below zero both come to the first input.
+  const double begin = centre - reach + kHalfPixel;
+  const double beyond = centre + reach + kHalfPixel;
+  window.first = std::max<int64_t>(0, static_cast<int64_t>(begin));
+  const int64_t end = std::min(in, static_cast<int64_t>(beyond));
   std::vector<double> weights;
   double sum = 0;
   for (int64_t i = window.first; i < end; ++i) {
-    weights.push_back(shape.value((static_cast<double>(i) - centre + 0.5) * per_input));
+    weights.push_back(shape.value((static_cast<double>(i) - centre + kHalfPixel) * per_input));
     sum += weights.back();
   }
   for (const double weight : weights) {

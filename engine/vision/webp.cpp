@@ -12,7 +12,7 @@ void check_status(const ImageBytes& file, VP8StatusCode status) {
     case VP8_STATUS_OK:
       return;
     case VP8_STATUS_OUT_OF_MEMORY:
-      throw Error(ErrorCode::Resource, file.name + ": not enough memory to decode the WebP");
+      refuse(file, ErrorCode::Resource, "not enough memory to decode the WebP");
     case VP8_STATUS_NOT_ENOUGH_DATA:
     case VP8_STATUS_SUSPENDED:
       throw_damaged(file, "WebP", "the file ends early");
@@ -50,8 +50,8 @@ Image decode_webp(const ImageBytes& file) {
           reinterpret_cast<const uint8_t*>(file.bytes.data()), file.bytes.size(), &features));
   check_size(file, features.width, features.height);
   if (features.has_animation != 0) {
-    throw Error(ErrorCode::Unsupported,
-                file.name + ": an animated WebP is not supported, store one frame of it");
+    refuse(
+        file, ErrorCode::Unsupported, "an animated WebP is not supported, store one frame of it");
   }
   Image image{features.width, features.height, {}, {}};
   std::vector<uint8_t> rows = decode(file, features);

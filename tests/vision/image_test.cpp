@@ -117,7 +117,13 @@ TEST(Image, AsksForThePixelsBeforeItDecodes) {
             "a.jpg: an image of 61 x 43 pixels, expected 1 to 2562 pixels in all");
 }
 
-TEST(Image, NamesAFileThatIsNotThere) {
+TEST(Image, NamesFilesThatAreNotThereOrEmpty) {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "a.png", "");
+  expect_error(
+      ErrorCode::Checkpoint,
+      folder.string() + "/a.png: no image: its bytes begin neither a JPEG, a PNG nor a WebP",
+      [&] { read_image(folder.path() / "a.png"); });
   const std::string message =
       error_message(ErrorCode::Checkpoint, [] { read_image("/nowhere/at all.png"); });
   EXPECT_NE(message.find("/nowhere/at all.png"), std::string::npos) << message;

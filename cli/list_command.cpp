@@ -1,4 +1,5 @@
 // oneshot list and oneshot schema: what is built in, from the tables that everything else uses.
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/commands.h"
@@ -48,6 +49,11 @@ Rows model_rows() {
     rows.push_back({family.name, "yes", family.summary});
   }
   for (const ModelNames& names : known_models()) {
+    if (std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
+          return row.front() == names.model_type;
+        })) {
+      continue;  // runs
+    }
     rows.push_back({names.model_type, "no", names.summary});
   }
   return rows;

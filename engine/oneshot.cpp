@@ -135,7 +135,7 @@ class Run {
     if (job_.evaluation) {
       timed("evaluation before", [&] {
         evaluation.emplace(*job_.evaluation,
-                           EvaluationSetup{options_.model, options_.threads, options_.memory},
+                           EvaluationSetup{options_.model, {}, options_.threads, options_.memory},
                            listener_);
       });
     }

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <malloc.h>
 
+#include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/text_file.h"
 #include "engine/error.h"
 #include "engine/evaluate/generate.h"
@@ -58,12 +59,13 @@ RunEvaluation::RunEvaluation(const EvaluationRequest& request,
       listener_(listener),
       setup_(setup),
       resources_(resources_of(setup, listener)),
-      tokenizer_(Tokenizer::from_folder(request.tokenizer.value_or(setup.source))) {
+      config_(read_json_object(setup.source / "config.json")),
+      prompts_({setup.source, request.tokenizer.value_or(setup.source), setup.tower}, config_) {
   if (request_.text) {
-    text_ = tokenizer_.encode(read_text_file(*request_.text, "text"), false);
+    text_ = prompts_.tokenizer().encode(read_text_file(*request_.text, "text"), false);
   }
   if (request_.choices) {
-    choices_ = read_choice_file(*request_.choices, tokenizer_);
+    choices_ = read_choice_file(*request_.choices, prompts_.tokenizer(), prompts_);
   }
   before_ = measure(setup_.source);
 }
@@ -104,9 +106,13 @@ nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
   }
   if (!choices_.empty()) {
     give_memory(longest_sequence(choices_));
-    add_to_json(
-        score_choices(model.graph(), model.weights(), choices_, request_.samples, resources_),
-        measured);
+    add_to_json(score_choices(model.graph(),
+                              model.weights(),
+                              choices_,
+                              request_.samples,
+                              resources_,
+                              [this](auto images) { return prompts_.load(images); }),
+                measured);
   }
   if (request_.generate) {
     malloc_trim(0);
@@ -117,18 +123,18 @@ nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
 }
 
 std::string RunEvaluation::generated(CheckpointModel& model) {
-  const std::vector<int32_t> prompt = tokenizer_.encode(*request_.generate, true);
+  const std::vector<int32_t> prompt = prompts_.ids(*request_.generate, {});
   GenerationOptions options;
   options.max_tokens = kGeneratedTokens;
-  const std::filesystem::path folder = request_.tokenizer.value_or(setup_.source);
-  options.end_tokens = end_tokens({setup_.source, &model.config(), folder}, tokenizer_);
+  options.end_tokens = end_tokens(
+      {setup_.source, &model.config(), prompts_.folders().tokenizer}, prompts_.tokenizer());
   const int64_t tokens = static_cast<int64_t>(prompt.size()) + kGeneratedTokens;
   const Weights weights =
       kept_weights(model.weights(), kept_weight_bytes(model, tokens, setup_.memory));
   const AtenThreads threads(generation_threads(model, setup_.threads));
   const Generation result = generate(
       model.graph(), weights, prompt, options, [&](int32_t) { return !listener_.cancelled(); });
-  return tokenizer_.decode(result.ids, true);
+  return prompts_.tokenizer().decode(result.ids, true);
 }
 
 }  // namespace oneshot

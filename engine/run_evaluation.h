@@ -12,7 +12,7 @@
 #include "engine/checkpoint_model.h"
 #include "engine/evaluate/choice_file.h"
 #include "engine/evaluate/sequence_pass.h"
-#include "engine/text/tokenizer.h"
+#include "engine/prompt_reader.h"
 
 namespace oneshot {
 
@@ -35,6 +35,7 @@ void check_evaluation(const EvaluationRequest& request, const nlohmann::json& co
 
 struct EvaluationSetup {
   std::filesystem::path source;
+  std::filesystem::path tower;  // of the vision tower, where that is a checkpoint of its own
   int threads = 1;
   std::optional<uint64_t> memory;  // bytes
 };
@@ -60,7 +61,8 @@ class RunEvaluation {
   RunListener& listener_;
   EvaluationSetup setup_;
   EvaluationResources resources_;
-  Tokenizer tokenizer_;
+  nlohmann::json config_;  // of the source
+  PromptReader prompts_;
   std::vector<int32_t> text_;        // ids
   std::vector<ChoiceItem> choices_;  // empty: none
   nlohmann::json before_;

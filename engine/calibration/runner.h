@@ -32,8 +32,8 @@ struct CalibrationPass {
   ModelGraph& model;
   const Weights& weights;                      // in the dtype that is computed in
   std::span<const std::vector<int32_t>> rows;  // token ids, one row a sample
-  at::ScalarType state_dtype = at::kBFloat16;  // in which hidden states are kept between blocks
   SampleImages images;                         // none: texts alone
+  at::ScalarType state_dtype = at::kBFloat16;  // in which hidden states are kept between blocks
   uint64_t state_memory = 0;                   // bytes; beyond it states go into a file
   uint64_t image_memory = 0;                   // the same for what images look like
   std::filesystem::path folder;                // of that file

@@ -42,8 +42,7 @@ std::vector<int32_t> ids_of(const std::string& text,
                             const std::string& what,
                             const ChoiceItem& item,
                             const Tokenizer& tokenizer) {
-  const bool is_context = what == "context";
-  std::vector<int32_t> ids = tokenizer.encode(text, is_context);
+  std::vector<int32_t> ids = tokenizer.encode(text, false);
   if (ids.empty()) {
     fail(item.where, "the " + what + " has no tokens");
   }
@@ -65,15 +64,49 @@ void read_choices(const json& choices, ChoiceItem& item, const Tokenizer& tokeni
   }
 }
 
-ChoiceItem read_item(const json& row, const std::string& where, const Tokenizer& tokenizer) {
+/// A path or a list of paths, from the folder of the file.
+std::vector<std::filesystem::path> images_of(const json& row,
+                                             const std::filesystem::path& folder,
+                                             const std::string& where) {
+  const auto image = row.find("image");
+  std::vector<std::filesystem::path> images;
+  if (image == row.end() || image->is_null()) {
+    return images;
+  }
+  if (!image->is_array()) {
+    return {folder / text_of(*image, "'image'", where)};
+  }
+  for (const json& one : *image) {
+    images.push_back(folder / text_of(one, "an image", where));
+  }
+  return images;
+}
+
+std::vector<int32_t> context_of(const json& row,
+                                const ChoiceItem& item,
+                                const ContextReader& contexts) {
+  const std::string text = text_of(value_of(row, "context", item.where), "'context'", item.where);
+  std::vector<int32_t> ids;
+  try {
+    ids = contexts.ids(text, item.images);
+  } catch (const Error& error) {  // knows the image and not the row
+    throw Error(error.code(), item.where + ": " + error.what());
+  }
+  if (ids.empty()) {
+    fail(item.where, "the context has no tokens");
+  }
+  return ids;
+}
+
+ChoiceItem read_item(const json& row,
+                     const std::filesystem::path& folder,
+                     const std::string& where,
+                     const Tokenizer& tokenizer,
+                     const ContextReader& contexts) {
   ChoiceItem item;
   item.where = where;
-  if (const auto image = row.find("image"); image != row.end() && !image->is_null()) {
-    throw Error(ErrorCode::Unsupported,
-                where + ": rows with an image cannot be evaluated yet; leave them out");
-  }
-  const std::string context = text_of(value_of(row, "context", where), "'context'", where);
-  item.context = ids_of(context, "context", item, tokenizer);
+  item.images = images_of(row, folder, where);
+  item.context = context_of(row, item, contexts);
   read_choices(value_of(row, "choices", where), item, tokenizer);
   const json& answer = value_of(row, "answer", where);
   const auto last = static_cast<int64_t>(item.choices.size()) - 1;
@@ -92,7 +125,8 @@ ChoiceItem read_item(const json& row, const std::string& where, const Tokenizer&
 }  // namespace
 
 std::vector<ChoiceItem> read_choice_file(const std::filesystem::path& file,
-                                         const Tokenizer& tokenizer) {
+                                         const Tokenizer& tokenizer,
+                                         const ContextReader& contexts) {
   const std::string text = read_text_file(file, "--choices");
   std::vector<ChoiceItem> items;
   int64_t number = 1;
@@ -104,7 +138,8 @@ std::vector<ChoiceItem> read_choice_file(const std::filesystem::path& file,
       continue;
     }
     const std::string where = file.string() + ":" + std::to_string(number);
-    items.push_back(read_item(parse_row(line, where), where, tokenizer));
+    items.push_back(
+        read_item(parse_row(line, where), file.parent_path(), where, tokenizer, contexts));
   }
   if (items.empty()) {
     throw Error(ErrorCode::Checkpoint, file.string() + ": has no rows");

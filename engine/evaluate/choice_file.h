@@ -3,12 +3,23 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/text/tokenizer.h"
 
 namespace oneshot {
+
+/// Turns a text into what the model reads, with places for its images.
+class ContextReader {
+ public:
+  virtual ~ContextReader() = default;
+  /// With the special tokens that the tokenizer itself adds. "<image>" in the text is the place of
+  /// an image. throws Checkpoint when there is not one place for each, or an image cannot be read.
+  virtual std::vector<int32_t> ids(const std::string& text,
+                                   std::span<const std::filesystem::path> images) const = 0;
+};
 
 /// A question as the model reads it.
 struct ChoiceItem {
@@ -21,13 +32,13 @@ struct ChoiceItem {
   std::string where;                          // FILE:LINE
 };
 
-/// Rows of {context, choices, answer, category?}; other keys are not looked at, empty lines are
-/// skipped. The context has the special tokens that the tokenizer itself adds; a choice is
-/// tokenized on its own, without any. An empty context is right when the tokenizer adds a token to
-/// it. throws Checkpoint with FILE:LINE for a row that is damaged, has fewer than two choices, an
-/// answer that is none of them, or a context or choice without tokens; Unsupported for a row with
-/// an image.
+/// Rows of {context, choices, answer, category?, image?}; other keys are not looked at, empty lines
+/// are skipped. An image is a path beginning at the file's folder, or a list of such. The context
+/// has the special tokens that the tokenizer itself adds; a choice is tokenized on its own, without
+/// any. An empty context is right when the tokenizer adds a token to it. throws Checkpoint with FILE:LINE for a row that is damaged, has fewer than two choices, an
+/// answer that is none of them, or a context or choice without tokens; and what `contexts` throws.
 std::vector<ChoiceItem> read_choice_file(const std::filesystem::path& file,
-                                         const Tokenizer& tokenizer);
+                                         const Tokenizer& tokenizer,
+                                         const ContextReader& contexts);
 
 }  // namespace oneshot

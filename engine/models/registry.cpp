@@ -17,6 +17,8 @@ constexpr std::array kFamilies{
     ModelFamily{"phi3", "Phi-3 and Phi-3.5-mini", make_phi3},
     ModelFamily{"llava", "LLaVA-1.5 in the layout of Transformers", make_llava},
     ModelFamily{"llava_llama", "LLaVA-1.5 in its own layout", make_llava_original},
+    ModelFamily{"phi3_v", "Phi-3-vision and Phi-3.5-vision", make_phi3_v},
+    ModelFamily{"cogvlm2", "CogVLM2, with its vision experts", make_cogvlm2},
 };
 
 }  // namespace

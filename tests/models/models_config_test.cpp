@@ -27,7 +27,7 @@ json llama() {
 TEST(Config, AnUnknownArchitectureNamesTheKnownOnes) {
   expect_error(ErrorCode::Unsupported,
                "config.json: models of type 'mamba' cannot be run, only llama, mistral, qwen2, "
-               "qwen3, phi3, llava, llava_llama; recipes "
+               "qwen3, phi3, llava, llava_llama, phi3_v, cogvlm2; recipes "
                "without calibration and evaluation work all the same",
                [] {
                  make_model(nlohmann::json{{"model_type", "mamba"}});

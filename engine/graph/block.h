@@ -16,6 +16,7 @@ namespace oneshot {
 /// the images of one text.
 struct BlockContext {
   at::Tensor cosine, sine;      // [1, T, rotated dims], in the dtype of the hidden states
+  at::Tensor positions;         // int64 [1, T], for blocks that hold frequencies of their own
   at::Tensor mask;              // additive, [B or 1, 1, T, seen]; undefined: plain causal
   at::Tensor windowed_mask;     // of blocks with a sliding window; undefined: as `mask`
   BlockCache* cache = nullptr;  // of the block that computes; null: it keeps nothing

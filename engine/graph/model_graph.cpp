@@ -98,8 +98,17 @@ std::vector<NamedShape> ModelGraph::tensors() {
   return all;
 }
 
+at::Tensor ModelGraph::image_places(const TextBatch& batch) const {
+  if (!parts_.image_places) {
+    return {};
+  }
+  const at::Tensor typed = typed_places(batch);
+  return typed.defined() ? typed.narrow(1, batch.first, batch.ids.size(1))
+                         : parts_.image_places(batch.ids);
+}
+
 at::Tensor ModelGraph::embed(const TextBatch& batch, const Weights& weights) const {
-  const at::Tensor kinds = parts_.image_places ? parts_.image_places(batch.ids) : at::Tensor();
+  const at::Tensor kinds = image_places(batch);
   const at::Tensor places = kinds.defined() ? kinds.ne(0) : at::Tensor();
   const at::Tensor ids = places.defined() ? batch.ids.masked_fill(places, 0) : batch.ids;
   const std::string table = parts_.embedding + ".weight";
@@ -123,6 +132,15 @@ at::Tensor ModelGraph::embed(const TextBatch& batch, const Weights& weights) con
     hidden.index_put_({places}, features.index_select(0, rows).to(hidden));
   }
   return hidden;
+}
+
+at::Tensor typed_places(const TextBatch& batch) {
+  if (batch.images == nullptr || !batch.images->input.contains("token_type_ids")) {
+    return {};
+  }
+  const at::Tensor places = batch.images->input.at("token_type_ids").reshape({1, -1}).eq(1);
+  const int64_t untyped = batch.first + batch.ids.size(1) - places.size(1);
+  return untyped > 0 ? at::constant_pad_nd(places, {0, untyped}) : places;
 }
 
 at::Tensor gather_rows(const at::Tensor& table, const at::Tensor& ids) {

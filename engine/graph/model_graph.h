@@ -28,6 +28,11 @@ struct FoldablePair {
 /// columns]. throws Checkpoint for an id outside the vocabulary.
 at::Tensor gather_rows(const at::Tensor& table, const at::Tensor& ids);
 
+/// Which tokens, of those that came before and those of the batch, are images' where its images say
+/// so with "token_type_ids" (1: they are): bool [1, first + T, or more where more were typed].
+/// Undefined: they do not say.
+at::Tensor typed_places(const TextBatch& batch);
+
 class ModelGraph {
  public:
   /// The parts, made by a family in engine/models.
@@ -42,8 +47,9 @@ class ModelGraph {
     std::function<uint64_t(int64_t tokens)> working_bytes;  // see below
     std::function<BlockContext(const TextBatch& batch, at::ScalarType dtype)> context;
     std::unique_ptr<VisionTower> tower;  // null: the model reads texts alone
-    /// Where rows of images' features stand in the place of a token's: as ids, 0 for tokens of the
-    /// text; rows of lower numbers come first among the features. Empty: nowhere.
+    /// Where rows of images' features stand in the place of a token's, unless the images say so
+    /// themselves (typed_places): as ids, 0 for tokens of the text; rows of lower numbers come first
+    /// among the features. Empty: nowhere.
     std::function<at::Tensor(const at::Tensor& ids)> image_places;
   };
   explicit ModelGraph(Parts parts);
@@ -114,6 +120,8 @@ class ModelGraph {
                                 const SeenImages* images = nullptr);
 
  private:
+  at::Tensor image_places(const TextBatch& batch) const;  // undefined: nowhere
+
   Parts parts_;
   std::unique_ptr<Block> tail_;
   at::Tensor tied_head_;  // the embedding's weight, while a head that shares it is loaded

@@ -68,4 +68,12 @@ at::Tensor attend(const at::Tensor& query,
   return masked_attention(query, repeat_heads(key, shared), repeat_heads(value, shared), mask);
 }
 
+void remember(BlockCache& cache, at::Tensor& key, at::Tensor& value) {
+  if (cache.key.defined()) {
+    key = at::cat({cache.key, key}, 2);
+    value = at::cat({cache.value, value}, 2);
+  }
+  cache = {key, value};
+}
+
 }  // namespace oneshot

@@ -22,4 +22,7 @@ at::Tensor attend(const at::Tensor& query,
                   const at::Tensor& value,
                   const at::Tensor& mask);
 
+/// Adds the keys and values of new tokens to those that a cache holds, and gives back all of them.
+void remember(BlockCache& cache, at::Tensor& key, at::Tensor& value);
+
 }  // namespace oneshot

@@ -27,13 +27,8 @@ class ClipEmbedding : public Block {
   const std::string& name() const override { return name_; }
 
   at::Tensor forward(const at::Tensor& pixels, const BlockContext&) override {
-    if (pixels.dim() != 4 || pixels.size(2) != image_size_ || pixels.size(3) != image_size_) {
-      throw Error(ErrorCode::Checkpoint,
-                  "images of " + std::to_string(pixels.size(-1)) + " pixels came to a tower that " +
-                      "reads " + std::to_string(image_size_) +
-                      "; do preprocessor_config.json and config.json belong together?");
-    }
-    const at::Tensor patches = patches_.forward(pixels);
+    check_image_size(pixels, image_size_);
+    const at::Tensor patches = patches_.forward(pixels.flatten(0, -4));
     const at::Tensor first = class_token_.weight.expand({patches.size(0), 1, -1});
     return norm_.forward(positions_.forward(at::cat({first, patches}, 1)));
   }
@@ -70,8 +65,8 @@ class ClipLayer : public Block {
   at::Tensor forward(const at::Tensor& hidden, const BlockContext&) override {
     const at::Tensor x = attention_norm_.forward(hidden);
     const at::Tensor attended =
-        hidden + output_.forward(attend_all(
-                     query_.forward(x), key_.forward(x), value_.forward(x), heads_));
+        hidden +
+        output_.forward(attend_all(query_.forward(x), key_.forward(x), value_.forward(x), heads_));
     return attended + down_.forward(activation_(up_.forward(mlp_norm_.forward(attended))));
   }
 
@@ -118,12 +113,22 @@ ClipVisionConfig read_clip_vision(const ConfigReader& config, std::string prefix
   return clip;
 }
 
+size_t clip_state(const ClipVisionConfig& config, int64_t layer) {
+  const int64_t state = layer < 0 ? config.layers + 1 + layer : layer;
+  if (state < 0 || state > config.layers) {
+    throw Error(ErrorCode::Checkpoint,
+                "config.json: the vision feature layer " + std::to_string(layer) +
+                    " is none of the tower's " + std::to_string(config.layers));
+  }
+  return static_cast<size_t>(state);
+}
+
 std::vector<std::unique_ptr<Block>> clip_blocks(const ClipVisionConfig& config, int64_t layers) {
   std::vector<std::unique_ptr<Block>> blocks;
   blocks.push_back(std::make_unique<ClipEmbedding>(config));
   for (int64_t i = 0; i < layers; ++i) {
-    blocks.push_back(std::make_unique<ClipLayer>(
-        config, config.prefix + "encoder.layers." + std::to_string(i)));
+    blocks.push_back(
+        std::make_unique<ClipLayer>(config, config.prefix + "encoder.layers." + std::to_string(i)));
   }
   return blocks;
 }

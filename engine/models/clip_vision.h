@@ -25,8 +25,12 @@ struct ClipVisionConfig {
 /// throws Checkpoint for impossible sizes.
 ClipVisionConfig read_clip_vision(const ConfigReader& config, std::string prefix);
 
+/// The hidden state that a layer number of Transformers means; negative ones count from the end.
+/// throws Checkpoint where there is none.
+size_t clip_state(const ClipVisionConfig& config, int64_t layer);
+
 /// The embedding and its first `layers` layers: block i gives the hidden state i of Transformers.
-/// pixel_values [n, channels, image size, image size] → [n, patches + 1, hidden size].
+/// pixel_values [..., channels, image size, image size] → [n, patches + 1, hidden size], n images.
 std::vector<std::unique_ptr<Block>> clip_blocks(const ClipVisionConfig& config, int64_t layers);
 
 }  // namespace oneshot

@@ -8,15 +8,6 @@
 namespace oneshot {
 namespace {
 
-/// Adds the keys and values of new tokens to those that a cache holds, and gives back all of them.
-void remember(BlockCache& cache, at::Tensor& key, at::Tensor& value) {
-  if (cache.key.defined()) {
-    key = at::cat({cache.key, key}, 2);
-    value = at::cat({cache.value, value}, 2);
-  }
-  cache = {key, value};
-}
-
 class DecoderBlock : public Block {
  public:
   DecoderBlock(const DecoderConfig& config, std::string name, bool windowed)

@@ -41,6 +41,9 @@ void window_all_layers(const nlohmann::json& config, DecoderConfig& decoder);
 /// The window keys of Qwen2 and Qwen3: use_sliding_window, layer_types, max_window_layers.
 void read_qwen_windows(const nlohmann::json& config, DecoderConfig& decoder);
 
+/// Phi-3, whose q, k, v and gate, up are one Linear each.
+DecoderConfig read_phi3(const nlohmann::json& config);
+
 /// The parts of a graph that read text, for families that add to them.
 ModelGraph::Parts decoder_parts(const DecoderConfig& config);
 std::unique_ptr<ModelGraph> make_decoder(const DecoderConfig& config);

@@ -18,5 +18,7 @@ std::unique_ptr<ModelGraph> make_phi3(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_llava(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_llava_original(const ModelSource& source);
 std::unique_ptr<ModelGraph> make_mllama(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_phi3_v(const ModelSource& source);
+std::unique_ptr<ModelGraph> make_cogvlm2(const ModelSource& source);
 
 }  // namespace oneshot

@@ -60,23 +60,12 @@ class LlavaProjector : public Block {
   std::vector<std::unique_ptr<Linear>> linears_;
 };
 
-/// Hidden state of the tower that a layer number means; negative ones count from the end.
-size_t state_of(int64_t layer, int64_t layers) {
-  const int64_t state = layer < 0 ? layers + 1 + layer : layer;
-  if (state < 0 || state > layers) {
-    throw Error(ErrorCode::Checkpoint,
-                "config.json: the vision feature layer " + std::to_string(layer) +
-                    " is none of the tower's " + std::to_string(layers));
-  }
-  return static_cast<size_t>(state);
-}
-
 std::unique_ptr<VisionTower> make_tower(const ClipVisionConfig& clip,
                                         const std::vector<int64_t>& feature_layers,
                                         LlavaProjector::Config projector) {
   auto tower = std::make_unique<VisionTower>();
   for (const int64_t layer : feature_layers) {
-    tower->kept.push_back(state_of(layer, clip.layers));
+    tower->kept.push_back(clip_state(clip, layer));
   }
   const size_t last = *std::max_element(tower->kept.begin(), tower->kept.end());
   tower->blocks = clip_blocks(clip, static_cast<int64_t>(last));
@@ -85,7 +74,9 @@ std::unique_ptr<VisionTower> make_tower(const ClipVisionConfig& clip,
   tower->context = [](const ImageInput&, at::ScalarType) { return BlockContext{}; };
   const int64_t rows = clip.patches() + (projector.class_token ? 1 : 0);
   tower->most_rows = rows;
-  tower->shapes = [tokens = clip.patches() + 1, rows, hidden = clip.hidden_size,
+  tower->shapes = [tokens = clip.patches() + 1,
+                   rows,
+                   hidden = clip.hidden_size,
                    out = projector.out](const ImageInput& images) {
     const int64_t count = images.at("pixel_values").size(0);
     return TowerShapes{{count, tokens, hidden}, {count, rows, out}};
@@ -180,16 +171,16 @@ std::unique_ptr<ModelGraph> make_llava(const ModelSource& source) {
   if (layers.empty()) {
     layers = {config.integer("vision_feature_layer", -2)};
   }
-  auto tower = make_tower(
-      clip,
-      layers,
-      {.name = projector,
-       .linears = {projector + ".linear_1", projector + ".linear_2"},
-       .out = decoder.hidden_size,
-       .bias = config.boolean("multimodal_projector_bias", true),
-       .class_token = config.text("vision_feature_select_strategy", "default") == "full",
-       .activation = activation_of(config.text("projector_hidden_act", "gelu"),
-                                   "projector_hidden_act")});
+  auto tower =
+      make_tower(clip,
+                 layers,
+                 {.name = projector,
+                  .linears = {projector + ".linear_1", projector + ".linear_2"},
+                  .out = decoder.hidden_size,
+                  .bias = config.boolean("multimodal_projector_bias", true),
+                  .class_token = config.text("vision_feature_select_strategy", "default") == "full",
+                  .activation = activation_of(config.text("projector_hidden_act", "gelu"),
+                                              "projector_hidden_act")});
   const int64_t image =
       config.integer("image_token_index", config.integer("image_token_id", 32000));
   return make_graph(

@@ -5,8 +5,7 @@
 
 namespace oneshot {
 
-std::unique_ptr<ModelGraph> make_phi3(const ModelSource& source) {
-  const nlohmann::json& json = source.config();
+DecoderConfig read_phi3(const nlohmann::json& json) {
   nlohmann::json config = json;
   for (const char* section : {"rope_scaling", "rope_parameters"}) {
     const auto rope = config.find(section);
@@ -21,7 +20,11 @@ std::unique_ptr<ModelGraph> make_phi3(const ModelSource& source) {
   DecoderConfig decoder = read_decoder(config, 1e-5, 10000);
   decoder.fused_linears = true;
   window_all_layers(config, decoder);
-  return make_decoder(decoder);
+  return decoder;
+}
+
+std::unique_ptr<ModelGraph> make_phi3(const ModelSource& source) {
+  return make_decoder(read_phi3(source.config()));
 }
 
 }  // namespace oneshot

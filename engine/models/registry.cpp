@@ -20,6 +20,8 @@ constexpr std::array kFamilies{
     ModelFamily{"mllama", "Llama-3.2-Vision", make_mllama},
     ModelFamily{"qwen2_vl", "Qwen2-VL", make_qwen2_vl},
     ModelFamily{"qwen2_5_vl", "Qwen2.5-VL", make_qwen2_5_vl},
+    ModelFamily{"phi3_v", "Phi-3-vision and Phi-3.5-vision", make_phi3_v},
+    ModelFamily{"cogvlm2", "CogVLM2, with its vision experts", make_cogvlm2},
 };
 
 }  // namespace

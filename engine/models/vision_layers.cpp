@@ -53,6 +53,15 @@ at::Tensor PatchEmbedding::compute(const at::Tensor& input) const {
   return at::linear(patches, weight.reshape({out_, -1}), bias);
 }
 
+void check_image_size(const at::Tensor& images, int64_t size) {
+  if (images.dim() < 4 || images.size(-2) != size || images.size(-1) != size) {
+    throw Error(ErrorCode::Checkpoint,
+                "images of " + std::to_string(images.size(-1)) + " pixels came to a tower that " +
+                    "reads " + std::to_string(size) +
+                    "; do preprocessor_config.json and config.json belong together?");
+  }
+}
+
 at::Tensor quick_gelu(const at::Tensor& z) {
   return z * at::sigmoid(1.702 * z);
 }

@@ -59,6 +59,9 @@ class PatchEmbedding : public Module {
   bool has_bias_;
 };
 
+/// throws Checkpoint for images, [..., channels, H, W], that are not `size` high and wide.
+void check_image_size(const at::Tensor& images, int64_t size);
+
 /// z · sigmoid(1.702 z), what OpenAI's CLIP has in the place of GELU.
 at::Tensor quick_gelu(const at::Tensor& z);
 

@@ -19,6 +19,10 @@ TEST(BlockNames, ListAndKindOfEveryFamily) {
            Expected{"language_model.model.layers.39.self_attn.q_proj",
                     "language_model.model.layers"},
            Expected{"model.layers.3.mlp.vision_mlp.gate_proj", "model.layers"},  // CogVLM2
+           Expected{"model.layers.3.self_attn.vision_expert_dense", "model.layers"},
+           Expected{"model.vision.transformer.layers.62.mlp.fc2",
+                    "model.vision.transformer.layers",
+                    BlockKind::Vision},
            Expected{"vision_model.global_transformer.layers.7.mlp.fc1",
                     "vision_model.global_transformer.layers",
                     BlockKind::Vision},
@@ -33,6 +37,8 @@ TEST(BlockNames, ListAndKindOfEveryFamily) {
            Expected{"model.embed_tokens", nullptr},
            Expected{"model.mm_projector.0", nullptr},
            Expected{"visual.merger.mlp.2", nullptr},
+           Expected{"model.vision_embed_tokens.img_projection.2", nullptr},
+           Expected{"model.vision.linear_proj.gate_proj", nullptr},
            Expected{"multi_modal_projector.linear_1", nullptr},
        }) {
     const auto found = block_list_of(expected.module);

@@ -153,6 +153,49 @@ TEST(Names, Qwen25VlHasGatedMlpsInItsTowerThatAreFused) {
             3);
 }
 
+TEST(Names, PhiVisionHasTheLinearsOfItsThreeParts) {
+  const std::vector<ModuleInfo> modules = modules_of_model("phi3_v");
+  EXPECT_EQ(names_of(modules, ModuleKind::Linear).size(), 2U * 4 + 3U * 6 + 2 + 1);
+  EXPECT_EQ(find(modules, "model.vision_embed_tokens.img_projection.2").kind, ModuleKind::Linear);
+  EXPECT_EQ(find(modules, "model.vision_embed_tokens").kind, ModuleKind::Other);  // separators
+  EXPECT_EQ(fused_sets(modules).size(), 3U);  // q, k, v of the tower; those of the text are one
+  // The embedding's other name.
+  const std::vector<ModuleInfo> other =
+      modules_of({{"model_type", "phi3_v"}}, {{"model.vision_embed_tokens.wte.weight", {320, 64}}});
+  EXPECT_EQ(find(other, "model.vision_embed_tokens.wte").kind, ModuleKind::Embedding);
+}
+
+TEST(Names, CogVlm2HasTheLinearsOfBothExperts) {
+  const std::vector<ModuleInfo> modules = modules_of_model("cogvlm2");
+  // Text: 2 layers of 2 · (2 + 3); vision: 2 layers of 4; projector; head.
+  EXPECT_EQ(names_of(modules, ModuleKind::Linear).size(), 2U * 10 + 2U * 4 + 4 + 1);
+  for (const char* linear : {"model.layers.0.self_attn.vision_expert_query_key_value",
+                             "model.layers.1.self_attn.language_expert_dense",
+                             "model.layers.1.mlp.vision_mlp.gate_proj",
+                             "model.vision.transformer.layers.0.attention.query_key_value",
+                             "model.vision.linear_proj.linear_proj",
+                             "model.vision.linear_proj.gate_proj"}) {
+    EXPECT_EQ(find(modules, linear).kind, ModuleKind::Linear) << linear;
+  }
+  for (const char* other : {"model.vision.conv",
+                            "model.vision.patch_embedding.proj",
+                            "model.layers.0.self_attn.rotary_emb",
+                            "model.vision"}) {
+    EXPECT_EQ(find(modules, other).kind, ModuleKind::Other) << other;
+  }
+  EXPECT_EQ(find(modules, "model.vision.patch_embedding.position_embedding").kind,
+            ModuleKind::Embedding);
+  std::vector<std::string> fused;
+  for (const auto& set : fused_sets(modules)) {
+    fused.push_back(modules[set.front()].name);
+  }
+  EXPECT_THAT(fused,
+              testing::UnorderedElementsAre("model.layers.0.mlp.language_mlp.gate_proj",
+                                            "model.layers.0.mlp.vision_mlp.gate_proj",
+                                            "model.layers.1.mlp.language_mlp.gate_proj",
+                                            "model.layers.1.mlp.vision_mlp.gate_proj"));
+}
+
 TEST(Names, NewNamesHaveTheOldOnesAsAliases) {
   const json config{{"model_type", "qwen2_vl"}};
   const std::vector<ModuleInfo> modules =

@@ -150,6 +150,7 @@ std::unique_ptr<VisionTower> make_mllama_tower(const MllamaVisionConfig& config)
     }
     return BlockContext{};
   };
+  tower->most_rows = config.tiles * config.tokens();
   tower->shapes = [config](const ImageInput& images) {
     const int64_t count = images.at("aspect_ratio_ids").numel();
     return TowerShapes{{count, config.tiles * config.padded_tokens(), config.hidden_size},

@@ -13,8 +13,8 @@
 #include "engine/error.h"
 #include "engine/evaluation_json.h"
 #include "engine/evaluation_memory.h"
+#include "engine/prompt_reader.h"
 #include "engine/report.h"
-#include "engine/text/tokenizer.h"
 
 namespace oneshot::cli {
 namespace {
@@ -32,22 +32,23 @@ void check_arguments(const EvalArguments& arguments) {
 
 /// What is measured on, read before anything is computed.
 struct Inputs {
+  Inputs(const EvalArguments& arguments, const nlohmann::json& config)
+      : prompts({arguments.folder,
+                 arguments.tokenizer.empty() ? arguments.folder : arguments.tokenizer,
+                 {}},
+                config) {
+    if (!arguments.text.empty()) {
+      text = prompts.tokenizer().encode(read_text_file(arguments.text, "--text"), false);
+    }
+    if (!arguments.choices.empty()) {
+      choices = read_choice_file(arguments.choices, prompts.tokenizer(), prompts);
+    }
+  }
+
+  PromptReader prompts;
   std::vector<int32_t> text;        // ids; empty: none
   std::vector<ChoiceItem> choices;  // empty: none
 };
-
-Inputs read_inputs(const EvalArguments& arguments) {
-  const Tokenizer tokenizer =
-      Tokenizer::from_folder(arguments.tokenizer.empty() ? arguments.folder : arguments.tokenizer);
-  Inputs inputs;
-  if (!arguments.text.empty()) {
-    inputs.text = tokenizer.encode(read_text_file(arguments.text, "--text"), false);
-  }
-  if (!arguments.choices.empty()) {
-    inputs.choices = read_choice_file(arguments.choices, tokenizer);
-  }
-  return inputs;
-}
 
 struct Results {
   std::optional<PerplexityResult> perplexity;
@@ -85,8 +86,12 @@ class Evaluation {
     }
     if (!inputs.choices.empty()) {
       give_memory({&model}, longest_sequence(inputs.choices));
-      results.choices = score_choices(
-          model.graph(), model.weights(), inputs.choices, arguments_.samples, resources_);
+      results.choices = score_choices(model.graph(),
+                                      model.weights(),
+                                      inputs.choices,
+                                      arguments_.samples,
+                                      resources_,
+                                      [&](auto images) { return inputs.prompts.load(images); });
     }
     return results;
   }
@@ -169,7 +174,7 @@ void eval_command(const EvalArguments& arguments) {
   if (!arguments.against.empty()) {
     against.emplace(arguments.against, all_formats(), arguments.weight_only);
   }
-  const Inputs inputs = read_inputs(arguments);
+  const Inputs inputs(arguments, model.config());
 
   catch_interrupts();
   const Results results = Evaluation(arguments).run(model, against ? &*against : nullptr, inputs);

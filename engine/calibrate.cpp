@@ -144,7 +144,9 @@ class Calibration {
 
 }  // namespace
 
-CalibrationData load_job_data(const Job& job, const SourceCheckpoint& source) {
+CalibrationData load_job_data(const Job& job,
+                              const SourceCheckpoint& source,
+                              const ImageReader& images) {
   if (!job.calibration) {
     return {};
   }
@@ -155,6 +157,8 @@ CalibrationData load_job_data(const Job& job, const SourceCheckpoint& source) {
   }
   const ModelSizes sizes = make_model(source.config())->sizes();
   CalibratedModel model;
+  model.images = image_family(source.config()) ? &images : nullptr;
+  model.config = &source.config();
   model.tokenizer = tokenizer ? &*tokenizer : nullptr;
   model.tokenizer_folder = folder;
   model.vocabulary_size = sizes.vocabulary;

@@ -10,6 +10,7 @@
 #include "engine/oneshot.h"
 #include "engine/plan.h"
 #include "engine/run_listener.h"
+#include "engine/vision/image_reader.h"
 
 namespace oneshot {
 
@@ -32,7 +33,10 @@ std::string calibration_dtype_name(const Plan& plan);
 
 /// The rows of a job's calibration data; none when it has no calibration. Throws what
 /// load_calibration and the tokenizer throw.
-CalibrationData load_job_data(const Job& job, const SourceCheckpoint& source);
+/// images: of the source's family.
+CalibrationData load_job_data(const Job& job,
+                              const SourceCheckpoint& source,
+                              const ImageReader& images);
 
 /// Throws what the runner and the modifiers throw, and Interrupted when the listener cancels.
 CalibrationResults calibrate(const CalibrateRequest& request, RunListener& listener);

@@ -13,6 +13,7 @@
 #include "engine/output_files.h"
 #include "engine/seconds_since.h"
 #include "engine/stream.h"
+#include "engine/vision/image_files.h"
 
 namespace oneshot {
 namespace {
@@ -174,7 +175,7 @@ class Run {
     report_.instruction_set = kernels::cpu_instruction_set();
     report_.left_out_files = source_.left_out_files();
     listener_.on_plan(plan_);
-    data_ = load_job_data(job_, source_);
+    data_ = load_job_data(job_, source_, images_);
     listener_.on_warnings(data_.warnings);
     report_.warnings.insert(report_.warnings.end(), data_.warnings.begin(), data_.warnings.end());
     report_.samples = data_.rows.size();
@@ -213,6 +214,12 @@ class Run {
     request.seed = job_.calibration->seed;
     request.folder = work.staging();
     request.rows = data_.rows;
+    for (size_t i = 0; i < data_.images.size(); ++i) {
+      if (!data_.images[i].empty()) {
+        request.with_images.push_back(i);
+      }
+    }
+    request.load_images = [this](size_t row) { return images_.load(data_.images[row]); };
     calibrated_ = calibrate(request, listener_);
     if (!calibrated_.kept.empty()) {
       plan_ = plan_without(calibrated_.kept, job_, source_, options_.threads, options_.memory);
@@ -254,6 +261,7 @@ class Run {
   RunListener& listener_;
   const Clock::time_point start_ = Clock::now();
   const SourceCheckpoint source_;
+  const ImageFiles images_{processor_folder(source_.folder(), {}), source_.config()};
   Plan plan_;
   Report report_;
   CalibrationData data_;

@@ -30,18 +30,17 @@ std::string with_marks(const std::string& text, ImageFamily family) {
 PromptReader::PromptReader(PromptFolders folders, const nlohmann::json& config)
     : folders_(std::move(folders)),
       config_(config),
-      tokenizer_(Tokenizer::from_folder(folders_.tokenizer)) {}
+      tokenizer_(Tokenizer::from_folder(folders_.tokenizer)),
+      files_(processor_folder(folders_.checkpoint, folders_.tower), config) {}
 
-const ImageFiles& PromptReader::files() const {
-  std::call_once(opened_, [this] {
-    if (!image_family(config_)) {
-      throw Error(ErrorCode::Unsupported, "config.json: this model reads texts, no images");
-    }
-    files_ = std::make_unique<ImageFiles>(processor_folder(folders_.checkpoint, folders_.tower),
-                                          config_);
-    prompt_ = std::make_unique<ImagePrompt>(config_, tokenizer_, folders_.tokenizer);
-  });
-  return *files_;
+const ImagePrompt& PromptReader::prompt() const {
+  if (!image_family(config_)) {
+    throw Error(ErrorCode::Unsupported, "config.json: this model reads texts, no images");
+  }
+  if (!prompt_) {
+    prompt_.emplace(config_, tokenizer_, folders_.tokenizer);
+  }
+  return *prompt_;
 }
 
 std::vector<int32_t> PromptReader::ids(const std::string& text,
@@ -49,16 +48,17 @@ std::vector<int32_t> PromptReader::ids(const std::string& text,
   if (images.empty()) {
     return tokenizer_.encode(text, true);
   }
+  const ImagePrompt& prompt = this->prompt();
   std::vector<int64_t> tokens;
   for (const std::filesystem::path& image : images) {
-    tokens.push_back(files().tokens(files().size(image)));
+    tokens.push_back(files_.tokens(files_.size(image)));
   }
-  const std::string marked = with_marks(text, prompt_->family());
-  return prompt_->ids(marked, !prompt_->begins_with_bos(marked), tokens);
+  const std::string marked = with_marks(text, prompt.family());
+  return prompt.ids(marked, !prompt.begins_with_bos(marked), tokens);
 }
 
 ImageInput PromptReader::load(std::span<const std::filesystem::path> images) const {
-  return files().load(images);
+  return files_.load(images);
 }
 
 }  // namespace oneshot

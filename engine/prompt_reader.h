@@ -2,8 +2,6 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -44,14 +42,13 @@ class PromptReader : public ContextReader {
   ImageInput load(std::span<const std::filesystem::path> images) const;
 
  private:
-  const ImageFiles& files() const;
+  const ImagePrompt& prompt() const;
 
   PromptFolders folders_;
   const nlohmann::json& config_;
   Tokenizer tokenizer_;
-  mutable std::once_flag opened_;
-  mutable std::unique_ptr<ImageFiles> files_;
-  mutable std::unique_ptr<ImagePrompt> prompt_;
+  ImageFiles files_;
+  mutable std::optional<ImagePrompt> prompt_;
 };
 
 }  // namespace oneshot

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <numeric>
 #include <utility>
 
 #include "engine/calibration/dataset_sampler.h"
@@ -29,14 +30,11 @@ int64_t left_to_share(const CalibrationRequest& request) {
 
 /// What can be known before a file is opened.
 void check_request(const CalibrationRequest& request, const CalibratedModel& model) {
-  for (const auto& [name, value] : {std::pair("extra_data_dir", &request.extra_data_dir),
-                                    std::pair("template", &request.template_file)}) {
-    if (*value) {
-      throw Error(ErrorCode::Unsupported,
-                  request.where + ": '" + name +
-                      "' belongs to calibration with images, which is not supported yet; take it "
-                      "out of the recipe");
-    }
+  if (request.extra_data_dir && model.images == nullptr) {
+    throw Error(ErrorCode::Unsupported,
+                request.where +
+                    ": 'extra_data_dir' belongs to calibration with images, which is "
+                    "not supported for this model; take it out of the recipe");
   }
   if (model.longest_sequence && request.sequence_length > *model.longest_sequence) {
     throw_recipe(request,
@@ -62,6 +60,7 @@ RowCounts& operator+=(RowCounts& sum, const RowCounts& more) {
   sum.too_short += more.too_short;
   sum.repetitive += more.repetitive;
   sum.empty += more.empty;
+  sum.without_image += more.without_image;
   return sum;
 }
 
@@ -72,7 +71,22 @@ std::string reasons(const RowCounts& counts, const CalibrationRequest& request) 
          (packs ? "" : std::to_string(counts.too_short) + " are shorter, ") +
          std::to_string(counts.repetitive) +
          (packs ? " windows repeat one token and " : " repeat one token and ") +
-         std::to_string(counts.empty) + " hold none";
+         std::to_string(counts.empty) + " hold none" +
+         (counts.without_image > 0
+              ? ", " + std::to_string(counts.without_image) + " have a missing or broken image"
+              : "");
+}
+
+/// "2 images are missing and 1 broken: calib.json:5: 'a.png' is not there; …".
+std::string described(const ImageFailures& failures) {
+  std::string text = std::to_string(failures.missing) + " images are missing and " +
+                     std::to_string(failures.broken) + " broken: ";
+  for (size_t i = 0; i < failures.first.size(); ++i) {
+    text += (i == 0 ? "" : "; ") + failures.first[i];
+  }
+  const bool is_all =
+      static_cast<size_t>(failures.missing + failures.broken) == failures.first.size();
+  return text + (is_all ? "" : "; …");
 }
 
 /// Says that there are too few samples: an Error, or a warning where the recipe allows it.
@@ -103,7 +117,7 @@ class Samplers {
   Samplers(const CalibrationRequest& request, const CalibratedModel& model)
       : request_(request), tokenizer_(request, model) {
     for (const DatasetRequest& dataset : request.datasets) {
-      samplers_.emplace_back(dataset, request, tokenizer_);
+      samplers_.emplace_back(dataset, request, tokenizer_, model.images);
     }
   }
 
@@ -112,6 +126,7 @@ class Samplers {
  private:
   void take_named(CalibrationData& data);
   void take_shares(int64_t left, CalibrationData& data);
+  ImageFailures check_images() const;
 
   const CalibrationRequest& request_;
   RowTokenizer tokenizer_;
@@ -127,6 +142,7 @@ void Samplers::take_named(CalibrationData& data) {
     const int64_t wanted = *sampler.dataset().samples;
     const int64_t taken = sampler.take(wanted);
     if (taken < wanted) {
+      check_images();
       report_too_few(in_quotes(sampler.dataset().path.string()),
                      taken,
                      wanted,
@@ -167,6 +183,7 @@ void Samplers::take_shares(int64_t left, CalibrationData& data) {
     open = std::move(still_open);
   }
   if (left > 0) {
+    check_images();
     RowCounts counts;
     for (const DatasetSampler* sampler : sharing) {
       counts += sampler->counts();
@@ -181,25 +198,51 @@ void Samplers::take_shares(int64_t left, CalibrationData& data) {
   }
 }
 
+/// What is missing or broken in all datasets. throws unless the request allows it.
+ImageFailures Samplers::check_images() const {
+  ImageFailures failures;
+  for (const DatasetSampler& sampler : samplers_) {
+    failures += sampler.image_failures();
+  }
+  if (!failures.first.empty() && !request_.allow_fewer) {
+    throw Error(ErrorCode::Checkpoint,
+                request_.where + ": " + described(failures) +
+                    "; correct 'extra_data_dir' or the files, or write `allow_fewer: true` to "
+                    "leave out their rows");
+  }
+  return failures;
+}
+
 CalibrationData Samplers::take_all() {
   CalibrationData data;
   data.sequence_length = request_.sequence_length;
+  data.warnings = tokenizer_.warnings();
   take_named(data);
   take_shares(left_to_share(request_), data);
-  std::vector<std::vector<int32_t>> joined;
+  data.image_failures = check_images();
+  if (!data.image_failures.first.empty()) {
+    data.warnings.push_back(request_.where + ": " + described(data.image_failures) +
+                            "; their rows are left out");
+  }
+  std::vector<Sample> joined;
   for (const DatasetSampler& sampler : samplers_) {
     joined.insert(joined.end(), sampler.samples().begin(), sampler.samples().end());
     data.counts += sampler.counts();
     data.warnings.insert(data.warnings.end(), sampler.warnings().begin(), sampler.warnings().end());
   }
+  const auto count = static_cast<int64_t>(joined.size());
+  std::vector<int64_t> order(joined.size());
+  std::iota(order.begin(), order.end(), 0);
   if (samplers_.size() > 1 && request_.shuffle) {
-    for (const int64_t i : numpy_permutation(request_.seed, static_cast<int64_t>(joined.size()))) {
-      data.rows.push_back(std::move(joined[static_cast<size_t>(i)]));
-    }
-  } else {
-    data.rows = std::move(joined);
+    order = numpy_permutation(request_.seed, count);
   }
-  data.rows.resize(std::min(data.rows.size(), static_cast<size_t>(request_.samples)));
+  order.resize(std::min(joined.size(), static_cast<size_t>(request_.samples)));
+  for (const int64_t i : order) {
+    Sample& sample = joined[static_cast<size_t>(i)];
+    data.rows_with_images += sample.images.empty() ? 0 : 1;
+    data.rows.push_back(std::move(sample.ids));
+    data.images.push_back(std::move(sample.images));
+  }
   return data;
 }
 
@@ -208,11 +251,12 @@ CalibrationData Samplers::take_all() {
 CalibrationData load_calibration(const CalibrationRequest& request, const CalibratedModel& model) {
   check_request(request, model);
   CalibrationData data = Samplers(request, model).take_all();
-  data.sha256 = calibration_hash(data.rows);
+  data.sha256 = calibration_hash(data.rows, data.images);
   return data;
 }
 
-std::string calibration_hash(const std::vector<std::vector<int32_t>>& rows) {
+std::string calibration_hash(const std::vector<std::vector<int32_t>>& rows,
+                             const std::vector<std::vector<std::filesystem::path>>& images) {
   std::string bytes;
   const auto append = [&](uint64_t value, int count) {
     for (int i = 0; i < count; ++i) {
@@ -223,6 +267,14 @@ std::string calibration_hash(const std::vector<std::vector<int32_t>>& rows) {
     append(row.size(), 8);
     for (const int32_t id : row) {
       append(static_cast<uint32_t>(id), 4);
+    }
+  }
+  const bool has_images =
+      std::any_of(images.begin(), images.end(), [](const auto& files) { return !files.empty(); });
+  for (size_t i = 0; has_images && i < images.size(); ++i) {
+    append(images[i].size(), 8);
+    for (const std::filesystem::path& file : images[i]) {
+      bytes += sha256_file_hex(file);
     }
   }
   return sha256_hex(bytes);

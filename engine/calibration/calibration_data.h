@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/calibration/dataset_file.h"
+#include "engine/calibration/dataset_images.h"
 #include "engine/text/tokenizer.h"
 
 namespace oneshot {
@@ -35,12 +36,13 @@ struct CalibrationRequest {
   int64_t sequence_length = 512;  // tokens
   uint64_t seed = 42;
   bool shuffle = true;
-  std::optional<ShortSamples> short_samples;  // nothing: Drop
+  std::optional<ShortSamples> short_samples;  // nothing: Pad a row with an image, Drop others
   bool special_tokens = false;                // around a text; conversations have their template's
   std::string chat_template = "auto";         // auto, none, or the path of a file
-  std::optional<std::filesystem::path> extra_data_dir, template_file;  // of images: Unsupported
-  bool allow_fewer = false;
-  std::string where;  // in the recipe, for messages
+  std::optional<std::filesystem::path> extra_data_dir;  // of images, see dataset_images.h
+  std::optional<std::filesystem::path> template_file;   // see prompt_template.h
+  bool allow_fewer = false;  // too few samples; rows whose images are missing or broken fall out
+  std::string where;         // in the recipe, for messages
 };
 
 /// What the data is for.
@@ -49,37 +51,49 @@ struct CalibratedModel {
   std::filesystem::path tokenizer_folder;   // of its chat template and special tokens
   int64_t vocabulary_size = 0;              // rows of the embedding
   std::optional<int64_t> longest_sequence;  // max_position_embeddings
+  const ImageReader* images = nullptr;      // null: a row with an image is Unsupported
+  const nlohmann::json* config = nullptr;   // config.json; where there are images
 };
 
 /// Rows that were read, and why some of them gave no sample.
 struct RowCounts {
   int64_t read = 0;
   int64_t too_short = 0;
-  int64_t repetitive = 0;  // the last token makes up more than half of it
-  int64_t empty = 0;       // no token at all
+  int64_t repetitive = 0;     // the last token makes up more than half of it
+  int64_t empty = 0;          // no token at all
+  int64_t without_image = 0;  // an image of it is missing or broken
 };
 
 struct CalibrationData {
   std::vector<std::vector<int32_t>> rows;  // each of sequence_length ids; with Pad of at least one
+  std::vector<std::vector<std::filesystem::path>> images;  // of each row; empty: a row of text
   int64_t sequence_length = 0;
   RowCounts counts;
+  ImageFailures image_failures;  // of images that allow_fewer made rows fall out for
+  int64_t rows_with_images = 0;
   std::vector<std::string> warnings;
-  std::string sha256;  // of `rows`: see calibration_hash()
+  std::string sha256;  // see calibration_hash()
 };
 
 /// Chooses the rows: of each dataset all rows in the order of numpy's permutation with the seed
 /// (`shuffle: false`: of the file), each cut to sequence_length tokens; short and repetitive ones
 /// fall out; the first that are left are taken. Datasets without `samples` share what is left to
 /// fill equally, one that ends early leaves its rest to the others. Several are joined in order and
-/// shuffled once more.
+/// shuffled once more. A row with images is neither short nor repetitive, unless short_samples is
+/// Drop; its images are never cut: what is too long loses text at its end.
 /// Source: auto-round 0.14 for its pile-10k; differs: no special tokens by default, packing puts
-/// the tokenizer's eos_token between rows and cuts off no special tokens.
-/// throws Recipe for a sequence_length beyond the model and datasets that cannot give `samples`;
-/// Checkpoint for missing, damaged or too little data, naming file and line; Unsupported for images
-/// and kinds of files that are not read.
+/// the tokenizer's eos_token between rows and cuts off no special tokens; rows with images are
+/// taken in the same order as text, not by their count of words.
+/// throws Recipe for a sequence_length beyond the model or below what a row's images take up,
+/// datasets that cannot give `samples`, and Pack with images; Checkpoint for missing, damaged or
+/// too little data, images too, naming file and line; Unsupported for images and a model that reads
+/// none, and kinds of files that are not read.
 CalibrationData load_calibration(const CalibrationRequest& request, const CalibratedModel& model);
 
-/// SHA-256 of, for each row, its length as int64 and its ids as int32, all little-endian.
-std::string calibration_hash(const std::vector<std::vector<int32_t>>& rows);
+/// SHA-256 of, for each row, its length as int64 and its ids as int32, all little-endian; where a
+/// row has images then, for each row, their number as int64 and the SHA-256 of each file in
+/// hexadecimal. throws Checkpoint when an image cannot be read.
+std::string calibration_hash(const std::vector<std::vector<int32_t>>& rows,
+                             const std::vector<std::vector<std::filesystem::path>>& images = {});
 
 }  // namespace oneshot

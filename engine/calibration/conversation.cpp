@@ -19,7 +19,7 @@ struct Role {
   std::string_view role;  // a template's
 };
 
-constexpr std::array<Role, 7> kShareGptRoles{{
+constexpr std::array<Role, 8> kShareGptRoles{{
     {"human", "user"},
     {"user", "user"},
     {"gpt", "assistant"},
@@ -27,6 +27,7 @@ constexpr std::array<Role, 7> kShareGptRoles{{
     {"system", "system"},
     {"tool", "tool"},
     {"observation", "tool"},
+    {"function", "function"},
 }};
 
 /// A message of a conversation and where it stands.
@@ -52,18 +53,21 @@ std::string translated_role(const std::string& name, const Place& place) {
              (near ? ", did you mean '" + *near + "'?" : "; known are human, gpt, system, tool"));
 }
 
-/// A content that is no text: a list of parts, each of which must be text.
+/// A content that is no text: a list of parts, each of which must be text or an image.
 void check_parts(const Json& parts, const Place& place) {
   for (const Json& part : parts) {
     const auto type = part.is_object() ? part.find("type") : part.end();
     if (!part.is_object() || type == part.end() || !type->is_string()) {
       place.fail("a part of the content is no object with a 'type'");
     }
+    if (*type == "image") {
+      continue;
+    }
     if (*type != "text") {
       throw Error(ErrorCode::Unsupported,
                   place.row.text() + ": " + place.field + ": content of type " +
                       in_quotes(type->get<std::string>()) +
-                      " is not supported yet; use a dataset of text");
+                      " is not supported; use a dataset of texts and images");
     }
     const auto text = part.find("text");
     if (text == part.end() || !text->is_string()) {
@@ -78,7 +82,9 @@ Json read_message(const Json& message, const Place& place) {
   }
   const bool is_share_gpt = message.contains("from") && !message.contains("role");
   const char* const role_key = is_share_gpt ? "from" : "role";
-  const char* const content_key = is_share_gpt ? "value" : "content";
+  const bool has_value =
+      is_share_gpt || (!message.contains("content") && message.contains("value"));
+  const char* const content_key = has_value ? "value" : "content";
   const auto role = message.find(role_key);
   if (role == message.end() || !role->is_string()) {
     place.fail("a message needs a 'role' and a 'content', or 'from' and 'value'");
@@ -95,7 +101,7 @@ Json read_message(const Json& message, const Place& place) {
   if (is_list) {
     check_parts(*content, place);
   }
-  if (!is_share_gpt) {
+  if (!has_value) {
     return message;
   }
   return {{"role", translated_role(role->get<std::string>(), place)}, {"content", *content}};
@@ -112,7 +118,9 @@ std::string text_of(const Json& message) {
   }
   std::string text;
   for (const Json& part : *content) {
-    text += part.at("text").get<std::string>();
+    if (part.at("type") == "text") {
+      text += part.at("text").get<std::string>();
+    }
   }
   return text;
 }

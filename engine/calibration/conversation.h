@@ -8,10 +8,11 @@
 
 namespace oneshot {
 
-/// The messages of a list as {role, content, …}. ShareGPT's {from, value} is translated, other keys
-/// stay. `field` is the list's name, for messages.
-/// throws Checkpoint with file:line for what is no message or has no such role, Unsupported for an
-/// image, a video or a sound in a content.
+/// The messages of a list as {role, content, …}; a content is a text, a list of {type: text, text}
+/// and {type: image}, or null. ShareGPT's {from, value} is translated, {role, value} too; other
+/// keys stay. `field` is the list's name, for messages. throws Checkpoint with file:line for what
+/// is no message or has no such role, Unsupported for a video, a sound or an image with an address
+/// in a content.
 nlohmann::ordered_json read_messages(const nlohmann::ordered_json& list,
                                      const std::string& field,
                                      const RowPlace& place);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "engine/calibration/conversation.h"
 #include "engine/checkpoint/message_text.h"
@@ -16,8 +17,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 6> kMediaFields{
-    "image", "images", "video", "videos", "audio", "audios"};
+constexpr std::array<std::string_view, 4> kRefusedFields{"video", "videos", "audio", "audios"};
+constexpr std::array<const char*, 2> kImageFields{"image", "images"};
 constexpr size_t kMostNames = 10;  // of fields in a message
 
 [[noreturn]] void throw_bad(const RowPlace& place, const std::string& what) {
@@ -52,16 +53,38 @@ std::string list_of_fields(const Json& row) {
   return "its fields are " + names + (keys.size() > kMostNames ? ", …" : "");
 }
 
+bool holds_something(const Json& row, std::string_view field) {
+  const auto found = row.find(field);
+  return found != row.end() && !found->is_null() && !found->empty();
+}
+
 void refuse_media(const Json& row, const RowPlace& place) {
-  for (const std::string_view field : kMediaFields) {
-    const auto found = row.find(field);
-    if (found != row.end() && !found->is_null() && !found->empty()) {
+  for (const std::string_view field : kRefusedFields) {
+    if (holds_something(row, field)) {
       throw Error(ErrorCode::Unsupported,
                   place.text() + ": a row with '" + std::string(field) +
-                      "': calibration with images, videos or sounds is not supported yet; use a "
-                      "dataset of text");
+                      "': calibration with videos or sounds is not supported; use a dataset of "
+                      "texts and images");
     }
   }
+}
+
+/// The paths of a row's images.
+std::vector<std::string> read_images(const Json& row, const RowPlace& place) {
+  std::vector<std::string> paths;
+  for (const char* field : kImageFields) {
+    if (!holds_something(row, field)) {
+      continue;
+    }
+    const Json& value = row[field];
+    for (const Json& path : value.is_array() ? value : Json::array({value})) {
+      if (!path.is_string() || path.get<std::string>().empty()) {
+        throw_kind(place, field, path, "the path of an image, or a list of them");
+      }
+      paths.push_back(path.get<std::string>());
+    }
+  }
+  return paths;
 }
 
 std::vector<int32_t> read_ids(const Json& list, const std::string& name, const RowPlace& place) {
@@ -139,7 +162,7 @@ DatasetRow read_field(const Json& row, const std::string& field, const RowPlace&
     return read_ids(*found, field, place);
   }
   if (is_list && (found->empty() || found->front().is_object())) {
-    return Conversation{read_messages(*found, field, place)};
+    return Conversation{read_messages(*found, field, place), {}};
   }
   throw_kind(place, field, *found, "a text, a list of messages or a list of token ids");
 }
@@ -157,7 +180,7 @@ DatasetRow read_usual_field(const Json& row, const RowPlace& place) {
       if (!row[name].is_array()) {
         throw_kind(place, name, row[name], "a list of messages");
       }
-      return Conversation{read_messages(row[name], name, place)};
+      return Conversation{read_messages(row[name], name, place), {}};
     }
   }
   if (!row.contains("text")) {
@@ -188,7 +211,16 @@ DatasetRow parse_dataset_row(const std::string& json,
                            "'input_ids'"));
   }
   refuse_media(row, place);
-  return field ? read_field(row, *field, place) : read_usual_field(row, place);
+  DatasetRow read = field ? read_field(row, *field, place) : read_usual_field(row, place);
+  std::vector<std::string> images = read_images(row, place);
+  if (auto* conversation = std::get_if<Conversation>(&read)) {
+    conversation->images = std::move(images);
+  } else if (!images.empty()) {
+    throw_bad(place,
+              "a row with an image and without a conversation; write its text as "
+              "`\"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\n…\"}]`");
+  }
+  return read;
 }
 
 }  // namespace oneshot

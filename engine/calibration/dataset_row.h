@@ -12,9 +12,10 @@
 
 namespace oneshot {
 
-/// Messages {role, content, …}, as a chat template reads them.
+/// Messages {role, content, …}, as read_messages() makes them, and what is looked at in them.
 struct Conversation {
   nlohmann::ordered_json messages;
+  std::vector<std::string> images;  // their paths, as the row has them
 };
 
 using DatasetRow = std::variant<std::string, Conversation, std::vector<int32_t>>;
@@ -23,10 +24,11 @@ using DatasetRow = std::variant<std::string, Conversation, std::vector<int32_t>>
 /// holds; without a name the first that is there of
 /// - input_ids: whole numbers; the zeros at both ends of an attention_mask cut off what is padding;
 /// - messages, conversations: {role, content}, or ShareGPT's {from, value} with human as user, gpt
-///   as assistant; a content may be a list of {type: text, text};
+///   as assistant; a content may be a list of {type: text, text} and {type: image};
 /// - text.
+/// The images of a conversation are the row's `image`, or `images`: a path or a list of paths.
 /// throws Checkpoint with file:line when it is none of these, naming the fields that are there;
-/// Unsupported for a row with an image, a video or a sound.
+/// Unsupported for a row with a video or a sound.
 DatasetRow parse_dataset_row(const std::string& json,
                              const RowPlace& place,
                              const std::optional<std::string>& field);

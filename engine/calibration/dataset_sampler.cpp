@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "engine/calibration/numpy_permutation.h"
+#include "engine/error.h"
+#include "engine/text/image_messages.h"
 
 namespace oneshot {
 namespace {
@@ -31,11 +33,14 @@ int64_t most_tokens(const CalibrationRequest& request) {
 
 DatasetSampler::DatasetSampler(const DatasetRequest& dataset,
                                const CalibrationRequest& request,
-                               RowTokenizer& tokenizer)
+                               RowTokenizer& tokenizer,
+                               const ImageReader* images)
     : dataset_(dataset),
       request_(request),
       tokenizer_(tokenizer),
       file_(dataset.path, dataset.format, dataset.where),
+      images_(request.extra_data_dir, dataset.path, images),
+      reads_images_(images != nullptr),
       order_(order_of(file_.size(), request)) {
   if (request.short_samples == ShortSamples::Pack) {
     separator_ = tokenizer.end_of_text();
@@ -53,50 +58,77 @@ int64_t DatasetSampler::take(int64_t count) {
   return count;
 }
 
-/// The first ids of the next row that has any; nothing at the end.
-std::optional<std::vector<int32_t>> DatasetSampler::next_row(int64_t longest) {
+/// What cannot be done with a row's images, before they are looked for.
+void DatasetSampler::refuse_images(const Conversation& conversation, const RowPlace& place) const {
+  if (!reads_images_ && (!conversation.images.empty() || has_image_parts(conversation.messages))) {
+    throw Error(ErrorCode::Unsupported,
+                place.text() +
+                    ": a row with an image, and calibration with images is not supported for this "
+                    "model; use a dataset of text");
+  }
+  if (!conversation.images.empty() && request_.short_samples == ShortSamples::Pack) {
+    throw Error(ErrorCode::Recipe,
+                request_.where + ": `short: pack` cannot pack a row with an image (" +
+                    place.text() + "); write `short: pad`");
+  }
+}
+
+/// The first ids of the next row that has any and whose images are there; nothing at the end.
+std::optional<Sample> DatasetSampler::next_row(int64_t longest) {
   while (position_ < order_.size()) {
     const int64_t index = order_[position_++];
     const RowPlace place = file_.place(index);
     std::string bytes = file_.row(index);
     const DatasetRow row = file_.is_text() ? DatasetRow(std::move(bytes))
                                            : parse_dataset_row(bytes, place, dataset_.field);
-    std::vector<int32_t> ids = tokenizer_.ids(row, place, longest);
     ++counts_.read;
+    std::optional<RowImages> images = RowImages{};
+    if (const auto* conversation = std::get_if<Conversation>(&row)) {
+      refuse_images(*conversation, place);
+      images = images_.find(conversation->images, place);
+    }
+    if (!images) {
+      ++counts_.without_image;
+      continue;
+    }
+    std::vector<int32_t> ids = tokenizer_.ids(row, place, longest, images->tokens);
     if (!ids.empty()) {
-      return ids;
+      return Sample{std::move(ids), std::move(images->files)};
     }
     ++counts_.empty;
   }
   return std::nullopt;
 }
 
-std::optional<std::vector<int32_t>> DatasetSampler::next_sample() {
+std::optional<Sample> DatasetSampler::next_sample() {
   const auto length = static_cast<size_t>(request_.sequence_length);
-  while (auto ids = next_row(request_.sequence_length)) {
-    if (ids->size() < length && request_.short_samples != ShortSamples::Pad) {
+  while (auto sample = next_row(request_.sequence_length)) {
+    const bool has_images = !sample->images.empty();
+    const ShortSamples rule =
+        request_.short_samples.value_or(has_images ? ShortSamples::Pad : ShortSamples::Drop);
+    if (sample->ids.size() < length && rule != ShortSamples::Pad) {
       ++counts_.too_short;
-    } else if (is_repetitive(*ids)) {
+    } else if (!has_images && is_repetitive(sample->ids)) {
       ++counts_.repetitive;
     } else {
-      return ids;
+      return sample;
     }
   }
   return std::nullopt;
 }
 
-std::optional<std::vector<int32_t>> DatasetSampler::next_window() {
+std::optional<Sample> DatasetSampler::next_window() {
   const auto length = static_cast<size_t>(request_.sequence_length);
   for (;;) {
     while (stream_.size() - stream_position_ < length) {
-      const auto ids = next_row(most_tokens(request_));
-      if (!ids) {
+      const auto row = next_row(most_tokens(request_));
+      if (!row) {
         return std::nullopt;
       }
       stream_.erase(stream_.begin(), stream_.begin() + static_cast<ptrdiff_t>(stream_position_));
       stream_position_ = 0;
-      stream_.insert(stream_.end(), ids->begin(), ids->end());
-      if (separator_ && ids->back() != *separator_) {
+      stream_.insert(stream_.end(), row->ids.begin(), row->ids.end());
+      if (separator_ && row->ids.back() != *separator_) {
         stream_.push_back(*separator_);
       }
     }
@@ -104,7 +136,7 @@ std::optional<std::vector<int32_t>> DatasetSampler::next_window() {
     std::vector<int32_t> window(begin, begin + static_cast<ptrdiff_t>(length));
     stream_position_ += length;
     if (!is_repetitive(window)) {
-      return window;
+      return Sample{std::move(window), {}};
     }
     ++counts_.repetitive;
   }

@@ -8,6 +8,7 @@
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/message_text.h"
 #include "engine/error.h"
+#include "engine/graph/family_names.h"
 
 namespace oneshot {
 namespace {
@@ -69,36 +70,18 @@ void read_processor_files(const fs::path& folder, ImageConfig& config) {
   require_flag(config.processor_keys(), "do_convert_rgb", true);
 }
 
-}  // namespace
-
-ImageFamily image_family(const json& config) {
-  const ImageKeys keys(config, "config.json");
-  const std::vector<std::string> architectures = keys.texts("architectures");
-  const auto is_a = [&](const char* name) {
-    return std::find(architectures.begin(), architectures.end(), name) != architectures.end();
-  };
-  const std::string type = keys.text("model_type", "");
-  if (is_a("CogVLMForCausalLM")) {
-    return ImageFamily::CogVlm2;
+ImageFamily family_of(const json& config) {
+  const std::optional<ImageFamily> family = image_family(config);
+  if (!family) {
+    throw Error(ErrorCode::Unsupported,
+                "config.json: images are not supported for model_type " +
+                    in_quotes(model_family(config)) +
+                    ", supported: llava, mllama, qwen2_vl, qwen2_5_vl, phi3_v and CogVLM2");
   }
-  // Older files of the original layout say "llava" as those of Transformers do.
-  if (is_a("LlavaLlamaForCausalLM") || type == "llava_llama" || keys.has("mm_vision_tower")) {
-    return ImageFamily::LlavaOriginal;
-  }
-  constexpr std::pair<const char*, ImageFamily> kTypes[] = {{"llava", ImageFamily::Llava},
-                                                            {"mllama", ImageFamily::Mllama},
-                                                            {"qwen2_vl", ImageFamily::Qwen2Vl},
-                                                            {"qwen2_5_vl", ImageFamily::Qwen2Vl},
-                                                            {"phi3_v", ImageFamily::Phi3V}};
-  for (const auto& [name, family] : kTypes) {
-    if (type == name) {
-      return family;
-    }
-  }
-  throw Error(ErrorCode::Unsupported,
-              "config.json: images are not supported for model_type " + in_quotes(type) +
-                  ", supported: llava, mllama, qwen2_vl, qwen2_5_vl, phi3_v and CogVLM2");
+  return *family;
 }
+
+}  // namespace
 
 ImageKeys ImageConfig::vision_keys() const {
   if (family != ImageFamily::LlavaOriginal) {
@@ -110,7 +93,7 @@ ImageKeys ImageConfig::vision_keys() const {
 
 ImageConfig read_image_config(const fs::path& folder, const json& config) {
   ImageConfig read;
-  read.family = image_family(config);
+  read.family = family_of(config);
   read.model = config;
   read.tower = json::object();
   read.processor = json::object();

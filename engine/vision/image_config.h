@@ -6,15 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "engine/text/image_family.h"
 #include "engine/vision/image_keys.h"
 #include "engine/vision/resize.h"
 
 namespace oneshot {
-
-enum class ImageFamily { Llava, LlavaOriginal, Mllama, Qwen2Vl, Phi3V, CogVlm2 };
-
-/// throws Unsupported when the config.json is of no family that takes images.
-ImageFamily image_family(const nlohmann::json& config);
 
 /// What the files of a checkpoint say of its images.
 // NOLINTNEXTLINE(bugprone-exception-escape): the checker follows json's own assertions

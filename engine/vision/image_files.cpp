@@ -4,15 +4,19 @@
 
 namespace oneshot {
 
-ImageFiles::ImageFiles(const std::filesystem::path& folder, const nlohmann::json& config)
-    : geometry_(make_image_geometry(folder, config)),
-      processor_(make_image_processor(folder, config)) {}
+void ImageFiles::open() const {
+  std::call_once(opened_, [this] {
+    geometry_ = make_image_geometry(folder_, config_);
+    processor_ = make_image_processor(folder_, config_);
+  });
+}
 
 ImageSize ImageFiles::size(const std::filesystem::path& file) const {
   return read_image(file).size();
 }
 
 int64_t ImageFiles::tokens(ImageSize size) const {
+  open();
   return geometry_->tokens(size.width, size.height);
 }
 
@@ -21,6 +25,7 @@ ImageInput ImageFiles::load(std::span<const std::filesystem::path> files) const 
   for (const std::filesystem::path& file : files) {
     images.push_back(read_image(file));
   }
+  open();
   return processor_->process(images);
 }
 

@@ -4,8 +4,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <utility>
 
 #include "engine/vision/image_geometry.h"
 #include "engine/vision/image_processor.h"
@@ -13,10 +15,13 @@
 
 namespace oneshot {
 
+/// The processor's files are opened when the first image is asked for.
 class ImageFiles : public ImageReader {
  public:
-  /// folder, config: see make_image_processor(), and throws as it.
-  ImageFiles(const std::filesystem::path& folder, const nlohmann::json& config);
+  /// folder, config: see make_image_processor(), which throws when an image is asked for. config
+  /// outlives this.
+  ImageFiles(std::filesystem::path folder, const nlohmann::json& config)
+      : folder_(std::move(folder)), config_(config) {}
 
   ImageSize size(const std::filesystem::path& file) const override;
   int64_t tokens(ImageSize size) const override;
@@ -24,8 +29,13 @@ class ImageFiles : public ImageReader {
   ImageInput load(std::span<const std::filesystem::path> files) const;
 
  private:
-  std::unique_ptr<ImageGeometry> geometry_;
-  std::unique_ptr<ImageProcessor> processor_;
+  void open() const;
+
+  std::filesystem::path folder_;
+  const nlohmann::json& config_;
+  mutable std::once_flag opened_;
+  mutable std::unique_ptr<ImageGeometry> geometry_;
+  mutable std::unique_ptr<ImageProcessor> processor_;
 };
 
 /// Where the processor's files of a checkpoint are: in its folder, or in that of a tower that is a

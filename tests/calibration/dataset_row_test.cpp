@@ -152,16 +152,29 @@ TEST(DatasetRow, NamesMessagesThatAreNone) {
          R"([{"role": "user", "content": [{"type": "text"}]}])");
 }
 
-TEST(DatasetRow, RefusesImages) {
-  const std::string how = " is not supported yet; use a dataset of text";
+TEST(DatasetRow, KeepsThePathsOfImages) {
+  const auto images = [](const std::string& image) {
+    return std::get<Conversation>(
+               parse("{" + image + R"(, "messages": [{"role": "user", "content": "x"}]})"))
+        .images;
+  };
+  EXPECT_THAT(images(R"("image": "a/b.jpg")"), testing::ElementsAre("a/b.jpg"));
+  EXPECT_THAT(images(R"("images": ["a.jpg", "b.jpg"])"), testing::ElementsAre("a.jpg", "b.jpg"));
+  EXPECT_THAT(images(R"("image": null, "images": [])"), testing::IsEmpty());
+  expect_refused("'images' holds JSON object, expected the path of an image, or a list of them",
+                 R"({"images": [{"bytes": ""}], "text": "x"})");
+}
+
+TEST(DatasetRow, RefusesVideosAndSounds) {
   expect_error(ErrorCode::Unsupported,
-               "rows.jsonl:7: a row with 'image': calibration with images, videos or sounds is not "
-               "supported yet; use a dataset of text",
-               [] { parse(R"({"image": "a.jpg", "text": "x"})"); });
+               "rows.jsonl:7: a row with 'video': calibration with videos or sounds is not "
+               "supported; use a dataset of texts and images",
+               [] { parse(R"({"video": "a.mp4", "text": "x"})"); });
   expect_error(
-      ErrorCode::Unsupported, "rows.jsonl:7: 'messages'[0]: content of type 'image_url'" + how, [] {
-        parse(R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})");
-      });
+      ErrorCode::Unsupported,
+      "rows.jsonl:7: 'messages'[0]: content of type 'image_url' is not supported; use a dataset of "
+      "texts and images",
+      [] { parse(R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})"); });
 }
 
 TEST(DatasetRow, RefusesHugeStructures) {

@@ -68,19 +68,21 @@ TEST_F(RefusedRequest, LongerThanTheModelReads) {
                  small_.model);
 }
 
-TEST_F(RefusedRequest, ImagesAreNotThereYet) {
-  CalibrationRequest request = request_for("rows.jsonl", 1, 4);
+TEST_F(RefusedRequest, ImagesForAModelThatReadsNone) {
+  const auto file = small_.write(
+      "rows.jsonl", R"({"image": "a.png", "messages": [{"role": "user", "content": "<image>"}]})");
+  CalibrationRequest request = request_for(file, 1, 4);
+  const std::string refused =
+      file.string() +
+      ":1: a row with an image, and calibration with images is not supported for this model; use a "
+      "dataset of text";
+  expect_refused(ErrorCode::Unsupported, refused, request, small_.model);
+  small_.write("rows.jsonl", R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})");
+  expect_refused(ErrorCode::Unsupported, refused, request, small_.model);
   request.extra_data_dir = "images";
   expect_refused(ErrorCode::Unsupported,
                  "recipe.yaml:2:1: 'extra_data_dir' belongs to calibration with images, which is "
-                 "not supported yet; take it out of the recipe",
-                 request,
-                 small_.model);
-  request.extra_data_dir.reset();
-  request.template_file = "template.json";
-  expect_refused(ErrorCode::Unsupported,
-                 "recipe.yaml:2:1: 'template' belongs to calibration with images, which is not "
-                 "supported yet; take it out of the recipe",
+                 "not supported for this model; take it out of the recipe",
                  request,
                  small_.model);
 }

@@ -1,0 +1,104 @@
+#include "engine/text/image_family.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace oneshot {
+namespace {
+
+/// A value of config.json as a text; empty when it is none.
+std::string text_in(const nlohmann::json& config, const char* key) {
+  const auto found = config.find(key);
+  return found != config.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+bool has_architecture(const nlohmann::json& config, std::string_view name) {
+  const auto found = config.find("architectures");
+  return found != config.end() && found->is_array() &&
+         std::any_of(found->begin(), found->end(), [&](const nlohmann::json& one) {
+           return one.is_string() && one.get<std::string>() == name;
+         });
+}
+
+struct ModelType {
+  std::string_view name;
+  ImageFamily family;
+};
+
+// The original LLaVA and CogVLM2 are known by their architecture: their model_type is also that of
+// other layouts, or absent.
+constexpr std::array<ModelType, 5> kModelTypes{{
+    {"llava", ImageFamily::Llava},
+    {"qwen2_vl", ImageFamily::Qwen2Vl},
+    {"qwen2_5_vl", ImageFamily::Qwen2Vl},
+    {"mllama", ImageFamily::Mllama},
+    {"phi3_v", ImageFamily::Phi3V},
+}};
+
+}  // namespace
+
+std::optional<ImageFamily> image_family(const nlohmann::json& config) {
+  if (has_architecture(config, "LlavaLlamaForCausalLM")) {
+    return ImageFamily::LlavaOriginal;
+  }
+  if (has_architecture(config, "CogVLMForCausalLM")) {
+    return ImageFamily::CogVlm2;
+  }
+  const std::string model_type = text_in(config, "model_type");
+  for (const ModelType& known : kModelTypes) {
+    if (known.name == model_type) {
+      return known.family;
+    }
+  }
+  return std::nullopt;
+}
+
+const char* family_name(ImageFamily family) {
+  switch (family) {
+    case ImageFamily::Llava:
+      return "llava";
+    case ImageFamily::LlavaOriginal:
+      return "llava_llama";
+    case ImageFamily::Qwen2Vl:
+      return "qwen2_vl";
+    case ImageFamily::Mllama:
+      return "mllama";
+    case ImageFamily::Phi3V:
+      return "phi3_v";
+    case ImageFamily::CogVlm2:
+      return "cogvlm2";
+  }
+  return "";
+}
+
+std::string image_mark(ImageFamily family, int64_t number) {
+  switch (family) {
+    case ImageFamily::Llava:
+    case ImageFamily::LlavaOriginal:
+      return "<image>";
+    case ImageFamily::Qwen2Vl:
+      return "<|image_pad|>";
+    case ImageFamily::Mllama:
+      return "<|image|>";
+    case ImageFamily::Phi3V:
+      return "<|image_" + std::to_string(number) + "|>";
+    case ImageFamily::CogVlm2:
+      break;
+  }
+  return "";
+}
+
+std::string marks_before_text(ImageFamily family, int64_t first, int64_t last) {
+  const bool has_line = family == ImageFamily::Llava || family == ImageFamily::LlavaOriginal ||
+                        family == ImageFamily::Phi3V;
+  std::string marks;
+  for (int64_t number = first; number <= last; ++number) {
+    const std::string mark = image_mark(family, number);
+    marks += family == ImageFamily::Qwen2Vl ? "<|vision_start|>" + mark + "<|vision_end|>" : mark;
+    marks += has_line ? "\n" : "";
+  }
+  return marks;
+}
+
+}  // namespace oneshot

@@ -80,16 +80,21 @@ TEST(Evaluation, WhatCannotBeMeasuredEndsTheRunBeforeWeightsAreWritten) {
   EXPECT_EQ(
       text,
       "text " + (folder.path() / "nowhere.txt").string() + ": cannot be read; is the path right?");
+  const fs::path unknown = folder.path() / "unknown";
+  fs::copy(test_model("llama"), unknown);
+  nlohmann::json config = nlohmann::json::parse(read_file(unknown / "config.json"));
+  config["model_type"] = "mamba";
+  write_file(unknown / "config.json", config.dump());
   const std::string family = error_message(ErrorCode::Unsupported, [&] {
     run_recipe(folder,
                {.recipe = quantize_recipe("scheme: W8A16, group_size: 16") +
                           "evaluation: {text: " + kText + "}\n",
-                .model = test_model("mllama")},
+                .model = unknown},
                &listener);
   });
   EXPECT_THAT(family,
               testing::HasSubstr("recipe.yaml:4:1: evaluation: config.json: models of type "
-                                 "'mllama' cannot be run, only llama"));
+                                 "'mamba' cannot be run, only llama"));
   EXPECT_TRUE(listener.phases.empty());
   EXPECT_FALSE(fs::exists(folder.path() / "out"));
 }

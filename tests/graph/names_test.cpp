@@ -9,6 +9,7 @@
 #include "engine/checkpoint/input_file.h"
 #include "engine/checkpoint/safetensors.h"
 #include "engine/error.h"
+#include "engine/graph/family_names.h"
 
 namespace oneshot {
 namespace {
@@ -115,6 +116,30 @@ TEST(Names, MllamaHasTheLinearsOfItsThreeParts) {
               ElementsAre("model.language_model.layers.1.cross_attn.q_proj"));
   EXPECT_THAT(find(modules, "multi_modal_projector").aliases,
               ElementsAre("model.multi_modal_projector"));
+}
+
+TEST(Names, MllamaHasNormsAndFusedSets) {
+  const std::vector<ModuleInfo> modules = modules_of_model("mllama");
+  for (const char* norm : {"language_model.model.layers.1.cross_attn.q_norm",
+                           "vision_model.layernorm_pre",
+                           "vision_model.transformer.layers.0.post_attention_layernorm"}) {
+    EXPECT_EQ(find(modules, norm).kind, ModuleKind::Norm) << norm;
+  }
+  // q, k, v of all seven blocks, gate and up of the three of the text.
+  EXPECT_EQ(fused_sets(modules).size(), 7U + 3U);
+}
+
+TEST(Names, MllamaInNewNamesKnowsTheOldOnes) {
+  const std::pair<const char*, const char*> names[] = {
+      {"model.language_model.layers.1.cross_attn.q_proj",
+       "language_model.model.layers.1.cross_attn.q_proj"},
+      {"model.vision_model.global_transformer.layers.0.mlp.fc1",
+       "vision_model.global_transformer.layers.0.mlp.fc1"},
+      {"model.multi_modal_projector", "multi_modal_projector"},
+      {"lm_head", "language_model.lm_head"}};
+  for (const auto& [new_name, old_name] : names) {
+    EXPECT_THAT(aliases_of(new_name, "mllama"), ElementsAre(old_name));
+  }
 }
 
 TEST(Names, LlavaHasTheLinearsOfItsThreeParts) {

@@ -20,6 +20,7 @@ enum class OptionType {
   TextList,        // one text is taken as a list of one
   Patterns,        // a TextList of module classes, names and re:REGEX, which are compiled
   Path,            // a file or folder; `words` stand for themselves
+  ImageFolder,     // a folder, or image=DIR among video=DIR and audio=DIR, split by commas
   Size,            // bytes: 5000000000, 5GB (decimal), 8GiB (binary)
   IntPair,         // [128, 128]
   Mapping,         // `fields` are its options

@@ -133,6 +133,9 @@ OptionValue Reader::value(const YamlNode& node, const Place& place) {
     case OptionType::Path:
       value.texts = {read_path(node, option, place.subject(), folders_)};
       break;
+    case OptionType::ImageFolder:
+      value.texts = {read_image_folder(node, option, place.subject(), folders_)};
+      break;
     case OptionType::TextList:
     case OptionType::Patterns:
       value.texts = list(node, place);

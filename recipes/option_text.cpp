@@ -1,7 +1,10 @@
 #include "recipes/option_text.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <string_view>
+#include <vector>
 
 #include "recipes/recipe_error.h"
 
@@ -9,6 +12,7 @@ namespace oneshot::recipes {
 namespace {
 
 constexpr size_t kMostWordsInMessage = 8;
+constexpr std::array<std::string_view, 3> kMedia{"image", "video", "audio"};
 
 /// Two spellings of one word become equal.
 std::string folded(std::string text, Spelling spelling) {
@@ -42,6 +46,40 @@ std::filesystem::path folder_of(const YamlNode& node, const Folders& folders) {
   fail(node.where,
        subject + " must be " + join(option.words) + ", found " + word +
            did_you_mean(node.text, option.words, ""));
+}
+
+/// One KIND=DIR of a list.
+struct MediaFolder {
+  std::string kind;
+  std::string folder;
+};
+
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  for (size_t comma = text.find(','); comma != std::string::npos; comma = text.find(',', begin)) {
+    parts.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  parts.push_back(text.substr(begin));
+  return parts;
+}
+
+MediaFolder read_media_folder(const std::string& part,
+                              const YamlNode& node,
+                              const std::string& subject) {
+  const std::vector<std::string> known(kMedia.begin(), kMedia.end());
+  const size_t equals = part.find('=');
+  if (equals == std::string::npos || equals + 1 == part.size()) {
+    fail(node.where, subject + " must be KIND=DIR between commas, found " + in_quotes(part));
+  }
+  MediaFolder media{part.substr(0, equals), part.substr(equals + 1)};
+  if (std::count(known.begin(), known.end(), media.kind) == 0) {
+    fail(node.where,
+         subject + " knows the kinds " + join(known, "and") + ", found " + in_quotes(media.kind) +
+             did_you_mean(media.kind, known, ""));
+  }
+  return media;
 }
 
 }  // namespace
@@ -82,6 +120,38 @@ TextValue read_path(const YamlNode& node,
   value.path = (folder / value.text).lexically_normal();
   if (folder != folders.recipe) {
     value.text = value.path.string();  // so that it means the same from the recipe's folder
+  }
+  return value;
+}
+
+TextValue read_image_folder(const YamlNode& node,
+                            const Option& option,
+                            const std::string& subject,
+                            const Folders& folders) {
+  TextValue value = read_path(node, option, subject, folders);
+  const bool is_list = std::any_of(kMedia.begin(), kMedia.end(), [&](std::string_view kind) {
+    return node.text.starts_with(std::string(kind) + "=");
+  });
+  if (!is_list) {
+    return value;
+  }
+  const std::filesystem::path folder = folder_of(node, folders);
+  value.path.clear();
+  value.text.clear();
+  std::vector<std::string> seen;
+  for (const std::string& part : parts_of(node.text)) {
+    const MediaFolder media = read_media_folder(part, node, subject);
+    if (std::count(seen.begin(), seen.end(), media.kind) > 0) {
+      fail(node.where, subject + " names " + in_quotes(media.kind) + " twice");
+    }
+    seen.push_back(media.kind);
+    const std::filesystem::path whole = (folder / media.folder).lexically_normal();
+    value.path = media.kind == "image" ? whole : value.path;
+    value.text += (value.text.empty() ? "" : ",") + media.kind + "=" +
+                  (folder == folders.recipe ? media.folder : whole.string());
+  }
+  if (value.path.empty()) {
+    fail(node.where, subject + " names no folder of images: write image=DIR");
   }
   return value;
 }

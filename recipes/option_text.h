@@ -30,4 +30,11 @@ TextValue read_path(const YamlNode& node,
                     const std::string& subject,
                     const Folders& folders);
 
+/// A folder, or "image=DIR,video=DIR,audio=DIR" of which that of images becomes the path.
+/// Throws Recipe for another kind, a kind twice and none of images.
+TextValue read_image_folder(const YamlNode& node,
+                            const Option& option,
+                            const std::string& subject,
+                            const Folders& folders);
+
 }  // namespace oneshot::recipes

@@ -57,15 +57,19 @@ double OptionValues::number(const std::string& name) const {
 }
 
 const std::string& OptionValues::text(const std::string& name) const {
-  const OptionValue& one = value(
-      name,
-      {OptionType::Text, OptionType::Path, OptionType::TextOrMapping, OptionType::PathOrMappings});
+  const OptionValue& one = value(name,
+                                 {OptionType::Text,
+                                  OptionType::Path,
+                                  OptionType::ImageFolder,
+                                  OptionType::TextOrMapping,
+                                  OptionType::PathOrMappings});
   assert(!one.is_mapping);
   return one.texts.at(0).text;
 }
 
 const std::filesystem::path& OptionValues::path(const std::string& name) const {
-  const OptionValue& one = value(name, {OptionType::Path, OptionType::PathOrMappings});
+  const OptionValue& one =
+      value(name, {OptionType::Path, OptionType::ImageFolder, OptionType::PathOrMappings});
   assert(!one.is_mapping);
   return one.texts.at(0).path;
 }

@@ -89,26 +89,36 @@ std::vector<Option> calibration_options() {
        .type = OptionType::Bool,
        .fallback = "false",
        .description = "Let the tokenizer add its special tokens to a text. Conversations have "
-                      "those of their template only."},
+                      "those of their template; where the model reads images also those that "
+                      "its processor adds."},
       {.name = "chat_template",
        .type = OptionType::Path,
        .fallback = "auto",
        .words = {"auto", "none"},
        .example = "chat_template: chat_template.jinja",
-       .description = "How conversations become text: auto, the model's own template; none, the "
-                      "messages joined by line breaks; or a template file."},
+       .description = "How conversations become text: auto, the model's own template, or for "
+                      "a family that reads images the one built in; none, the messages joined "
+                      "by line breaks; or a template file."},
       {.name = "extra_data_dir",
-       .type = OptionType::Path,
+       .type = OptionType::ImageFolder,
        .example = "extra_data_dir: images",
-       .description = "Folder that the image paths in the dataset start from."},
+       .description = "Folder that the image paths in the dataset start from; one that is not "
+                      "there is looked for by its bare file name, then beside the dataset. Also "
+                      "image=DIR,video=DIR,audio=DIR, of which only image is used."},
       {.name = "template",
        .type = OptionType::Path,
        .example = "template: template.json",
-       .description = "File with the template that rows are put into."},
+       .description = "JSON file with a form for each role, as auto-round reads it: "
+                      "format_user, format_assistant, format_system, format_function, "
+                      "format_observation with {{content}} in them, default_system, "
+                      "replace_tokens [old, new, …], extra_encode (false: only replace_tokens "
+                      "counts), model_type; format_separator, default_dataset and processor "
+                      "change nothing."},
       {.name = "allow_fewer",
        .type = OptionType::Bool,
        .fallback = "false",
-       .description = "Go on when the dataset has fewer samples than asked for."},
+       .description = "Go on when the dataset has fewer samples than asked for, and leave out "
+                      "rows whose images are missing or broken."},
   };
 }
 

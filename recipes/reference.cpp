@@ -76,6 +76,8 @@ std::string value_text(const Option& option) {
       return "list of patterns";
     case OptionType::Path:
       return words.empty() ? "path" : words + ", or a path";
+    case OptionType::ImageFolder:
+      return "path, or `image=DIR` among others";
     case OptionType::Size:
       return "size";
     case OptionType::IntPair:

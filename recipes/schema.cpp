@@ -137,6 +137,7 @@ json value_schema(const Option& option) {
       return schema;
     case OptionType::Text:
     case OptionType::Path:
+    case OptionType::ImageFolder:
       return text_schema(option);
     case OptionType::TextList:
     case OptionType::Patterns:

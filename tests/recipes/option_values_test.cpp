@@ -20,6 +20,7 @@ std::vector<Option> one_of_each() {
       {.name = "texts", .type = OptionType::TextList, .fallback = "[a, b]"},
       {.name = "patterns", .type = OptionType::Patterns},
       {.name = "file", .type = OptionType::Path, .words = {"auto"}},
+      {.name = "images", .type = OptionType::ImageFolder},
       {.name = "size", .type = OptionType::Size, .fallback = "5GB"},
       {.name = "pair", .type = OptionType::IntPair, .fallback = "[128, 64]"},
       {.name = "inner",
@@ -49,6 +50,28 @@ TEST(OptionValues, HoldsDefaults) {
   EXPECT_TRUE(values.has("count"));
   EXPECT_FALSE(values.given("count"));
   EXPECT_FALSE(values.has("patterns"));
+}
+
+TEST(OptionValues, FindsTheFolderOfImages) {
+  const std::string file = "/recipes/t.yaml";
+  EXPECT_EQ(read("images: a/b", file).path("images"), "/recipes/a/b");
+  const OptionValues several = read("images: 'video=v,image=../a'", file);
+  EXPECT_EQ(several.path("images"), "/a");
+  EXPECT_EQ(several.text("images"), "video=v,image=../a");
+  EXPECT_EQ(read("images: image=/x=y", file).path("images"), "/x=y");
+  EXPECT_EQ(read("images: a=b", file).path("images"), "/recipes/a=b");
+  const auto refused = [&](const std::string& value) {
+    return error_of([&] { read("images: '" + value + "'\n", file); });
+  };
+  EXPECT_EQ(
+      refused("image=a,vidio=b"),
+      "2 /recipes/t.yaml:1:9: 'images' knows the kinds image, video and audio, found 'vidio', did "
+      "you mean 'video'?");
+  EXPECT_EQ(refused("image=a,image=b"), "2 /recipes/t.yaml:1:9: 'images' names 'image' twice");
+  EXPECT_EQ(refused("image=a,"),
+            "2 /recipes/t.yaml:1:9: 'images' must be KIND=DIR between commas, found ''");
+  EXPECT_EQ(refused("video=a"),
+            "2 /recipes/t.yaml:1:9: 'images' names no folder of images: write image=DIR");
 }
 
 TEST(OptionValues, KnowsWhereThingsStand) {

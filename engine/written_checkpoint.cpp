@@ -4,6 +4,7 @@
 
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/weight_files.h"
+#include "engine/checkpoint/weight_header.h"
 #include "engine/error.h"
 #include "engine/tensor_bytes.h"
 
@@ -15,13 +16,10 @@ WrittenCheckpoint::WrittenCheckpoint(const std::filesystem::path& folder)
   for (const std::string& name : found.files) {
     files_.push_back(std::make_unique<InputFile>(folder / name));
     written_.push_back({name, files_.back()->size()});
-    const SafetensorsHeader header = read_safetensors_header(*files_.back());
+    const WeightHeader header = read_weight_header(*files_.back());
     for (const TensorInfo& tensor : header.tensors) {
       const bool is_new =
-          places_
-              .try_emplace(
-                  tensor.name,
-                  Place{specs_.size(), files_.size() - 1, header.data_begin + tensor.begin})
+          places_.try_emplace(tensor.name, Place{specs_.size(), files_.size() - 1, tensor.begin})
               .second;
       if (!is_new) {
         throw Error(ErrorCode::Checkpoint,

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "engine/checkpoint/input_file.h"
-#include "engine/checkpoint/safetensors.h"
 #include "engine/format.h"
 
 namespace oneshot {

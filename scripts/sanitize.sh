@@ -30,3 +30,4 @@ fuzz tokenizer tests/data/fuzz/tokenizer
 fuzz chat_template tests/data/text/chat/templates
 fuzz dataset tests/data/fuzz/dataset
 fuzz image tests/data/vision/images
+fuzz torch_file tests/data/fuzz/torch_file

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/checkpoint/input_file.h"
+#include "engine/checkpoint/little_endian.h"
 #include "engine/checkpoint/message_text.h"
 #include "engine/error.h"
 
@@ -22,14 +23,6 @@ std::string shape_text(const std::vector<int64_t>& shape) {
     text += (i == 0 ? "" : ",") + std::to_string(shape[i]);
   }
   return text + "]";
-}
-
-uint64_t read_length(const std::byte* bytes) {
-  uint64_t length = 0;
-  for (uint64_t i = 0; i < kLengthBytes; ++i) {
-    length |= std::to_integer<uint64_t>(bytes[i]) << (8 * i);
-  }
-  return length;
 }
 
 [[noreturn]] void throw_damaged(const InputFile& file, const std::string& what) {
@@ -62,7 +55,8 @@ SafetensorsHeader read_safetensors_header(const InputFile& file) {
     throw_damaged(file, std::to_string(file.size()) + " bytes are no safetensors file");
   }
   std::vector<std::byte> scratch;
-  uint64_t length = read_length(file.fetch(0, kLengthBytes, scratch));
+  const std::byte* first = file.fetch(0, kLengthBytes, scratch);
+  uint64_t length = little_endian({reinterpret_cast<const char*>(first), kLengthBytes});
   if (length > kLongestHeaderBytes) {
     throw_damaged(
         file,

@@ -7,10 +7,9 @@
 
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/message_text.h"
-#include "engine/checkpoint/safetensors.h"
-#include "engine/checkpoint/sha256.h"
 #include "engine/checkpoint/source_files.h"
 #include "engine/checkpoint/weight_files.h"
+#include "engine/checkpoint/weight_header.h"
 #include "engine/error.h"
 
 namespace oneshot {
@@ -126,26 +125,21 @@ SourceCheckpoint::SourceCheckpoint(const fs::path& folder) : folder_(folder) {
 void SourceCheckpoint::open_weights(const std::string& name) {
   files_.push_back(std::make_unique<InputFile>(folder_ / name));
   const InputFile& file = *files_.back();
-  SafetensorsHeader header = read_safetensors_header(file);
+  WeightHeader header = read_weight_header(file);
   for (TensorInfo& tensor : header.tensors) {
     for (std::string_view suffix : kQuantizedSuffixes) {
       if (tensor.name.ends_with(suffix)) {
         throw_quantized(file.path(), "tensor " + in_quotes(tensor.name));
       }
     }
-    uint64_t offset = header.data_begin + tensor.begin;
     tensors_.push_back({std::move(tensor.name),
                         tensor.dtype,
                         std::move(tensor.shape),
                         files_.size() - 1,
-                        offset,
+                        tensor.begin,
                         tensor.bytes});
   }
-  std::vector<std::byte> scratch;
-  const std::byte* bytes = file.fetch(0, header.data_begin, scratch);
-  std::string_view text(reinterpret_cast<const char*>(bytes), header.data_begin);
-  weight_files_.push_back({name, file.size(), sha256_hex(text)});
-  file.release(0, header.data_begin);
+  weight_files_.push_back({name, file.size(), std::move(header.sha256)});
 }
 
 const SourceTensor* SourceCheckpoint::find(std::string_view name) const {

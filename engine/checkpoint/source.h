@@ -28,14 +28,14 @@ struct SourceTensor {
 struct SourceWeights {
   std::string name;           // relative to the folder
   uint64_t size;              // bytes
-  std::string header_sha256;  // of the file up to its data: length bytes and header
+  std::string header_sha256;  // of what it holds beside the data, see weight_header.h
 };
 
 /// A Hugging Face checkpoint in a folder. Reads headers only; weights are fetched from file().
 class SourceCheckpoint {
  public:
   /// throws Checkpoint when the folder, config.json, the index or a weight file is missing or
-  /// damaged; Unsupported when the checkpoint is quantized already or has .bin weights only.
+  /// damaged; Unsupported when the checkpoint is quantized already, or as read_torch_header.
   explicit SourceCheckpoint(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }

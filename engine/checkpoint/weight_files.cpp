@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr const char* kSingle = "model.safetensors";
+constexpr const char* kBinIndex = "pytorch_model.bin.index.json";
+constexpr const char* kBin = "pytorch_model.bin";
 constexpr size_t kNamesInMessage = 5;
 
 [[noreturn]] void throw_bad(const fs::path& where, const std::string& what) {
@@ -93,15 +95,24 @@ WeightFiles read_index(const fs::path& folder, const std::string& name) {
   return weights;
 }
 
-[[noreturn]] void throw_no_weights(const fs::path& folder) {
-  std::vector<std::string> bins = names_ending_in(folder, ".bin");
-  std::erase(bins, "training_args.bin");
-  if (!bins.empty()) {
-    throw Error(ErrorCode::Unsupported,
-                one_line(folder.string()) + ": the weights are in " + list(bins) +
-                    ": reading .bin is not supported yet; convert to safetensors");
+/// What torch.save wrote.
+WeightFiles find_bin_files(const fs::path& folder) {
+  std::vector<std::string> indexes = names_ending_in(folder, kBinIndex);
+  if (std::count(indexes.begin(), indexes.end(), kBinIndex) != 0) {
+    return read_index(folder, kBinIndex);
   }
-  throw_bad(folder, "no weights found: no .safetensors file and no index of some");
+  std::vector<std::string> files = names_ending_in(folder, ".bin");
+  if (std::count(files.begin(), files.end(), kBin) != 0) {
+    return {{kBin}, "", {}};
+  }
+  std::erase(files, "training_args.bin");
+  if (!files.empty()) {
+    throw_bad(
+        folder,
+        "are " + list(files) + " the weights? Add " + kBinIndex + " or name the file " + kBin);
+  }
+  throw_bad(folder,
+            std::string("no weights found: no .safetensors file, no index of some, no ") + kBin);
 }
 
 }  // namespace
@@ -119,7 +130,7 @@ WeightFiles find_weight_files(const fs::path& folder) {
     return {{kSingle}, "", {}};
   }
   if (files.empty()) {
-    throw_no_weights(folder);
+    return find_bin_files(folder);
   }
   if (files.size() > 1) {
     throw_bad(folder,

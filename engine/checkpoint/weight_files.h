@@ -15,9 +15,10 @@ struct WeightFiles {
 };
 
 /// The files of model.safetensors.index.json or of the only *.safetensors.index.json; else
-/// model.safetensors; else the only .safetensors.
-/// throws Unsupported when there are only .bin files; Checkpoint when there are no weights, more
-/// than one choice, or the index is damaged or names a file outside the folder.
+/// model.safetensors; else the only .safetensors. Without any of them, the files of
+/// pytorch_model.bin.index.json; else pytorch_model.bin.
+/// throws Checkpoint when there are no weights, more than one choice, or the index is damaged or
+/// names a file outside the folder.
 WeightFiles find_weight_files(const std::filesystem::path& folder);
 
 }  // namespace oneshot

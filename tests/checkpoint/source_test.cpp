@@ -161,20 +161,11 @@ TEST_F(Source, RefusesAConfigThatIsNoJsonObject) {
 }
 
 TEST_F(Source, RefusesToBeWithoutWeights) {
-  expect_damaged(": no weights found: no .safetensors file and no index of some");
+  expect_damaged(
+      ": no weights found: no .safetensors file, no index of some, no pytorch_model.bin");
   write("training_args.bin", "");
-  expect_damaged(": no weights found: no .safetensors file and no index of some");
-}
-
-TEST_F(Source, SaysThatBinFilesAreNotRead) {
-  for (int i = 1; i <= 6; ++i) {
-    write("pytorch_model-" + std::to_string(i) + ".bin", "");
-  }
-  write("training_args.bin", "");
-  expect(ErrorCode::Unsupported,
-         ": the weights are in pytorch_model-1.bin, pytorch_model-2.bin, pytorch_model-3.bin, "
-         "pytorch_model-4.bin, pytorch_model-5.bin and 1 more: reading .bin is not supported yet; "
-         "convert to safetensors");
+  expect_damaged(
+      ": no weights found: no .safetensors file, no index of some, no pytorch_model.bin");
 }
 
 TEST_F(Source, RefusesToChooseBetweenFiles) {

@@ -5,6 +5,7 @@
 
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint_model.h"
+#include "engine/prompt_reader.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/recipe_run.h"
 
@@ -17,6 +18,12 @@ Tokenizer tokenizer() {
   return Tokenizer::from_folder(tiny_llama());
 }
 
+std::vector<ChoiceItem> read_items(const std::filesystem::path& file) {
+  const nlohmann::json config = read_json_object(tiny_llama() / "config.json");
+  return read_choice_file(
+      file, tokenizer(), PromptReader({tiny_llama(), tiny_llama(), {}}, config));
+}
+
 class Choices : public testing::Test {
  protected:
   ChoicesResult score(int64_t samples = 0, const EvaluationResources& resources = {}) {
@@ -24,7 +31,7 @@ class Choices : public testing::Test {
   }
 
   CheckpointModel model{tiny_llama(), {}, false};
-  std::vector<ChoiceItem> items = read_choice_file(kChoices, tokenizer());
+  std::vector<ChoiceItem> items = read_items(kChoices);
   nlohmann::json expected =
       read_json_object(ONESHOT_TEST_DATA "/evaluate/expected.json")["choices"];
 };
@@ -79,7 +86,7 @@ TEST(ChoiceFile, TokenizesContextAndChoicesApart) {
              "\n"
              "{\"context\": \"A\", \"choices\": [\"b\", \"c\", \"d\"], \"answer\": 2, "
              "\"category\": \"letters\", \"source\": 7, \"image\": null}");
-  const std::vector<ChoiceItem> items = read_choice_file(file, tokenizer());
+  const std::vector<ChoiceItem> items = read_items(file);
   ASSERT_EQ(items.size(), 2U);
   EXPECT_EQ(items[0].context, tokenizer().encode("She was", true));
   EXPECT_EQ(items[0].choices[0], tokenizer().encode(" surprised", false));
@@ -118,21 +125,21 @@ TEST(ChoiceFile, NamesTheLineOfADamagedRow) {
   for (const DamagedRow& damaged : rows) {
     write_file(file, std::string("\n") + damaged.row + "\n");
     expect_error(ErrorCode::Checkpoint, file.string() + ":2: " + damaged.message, [&] {
-      read_choice_file(file, tokenizer());
+      read_items(file);
     });
   }
 }
 
-TEST(ChoiceFile, RefusesImagesAndFilesWithoutRows) {
+TEST(ChoiceFile, RefusesImagesWhereTheModelReadsNoneAndFilesWithoutRows) {
   const TemporaryFolder folder;
   const std::filesystem::path file = folder.path() / "x.jsonl";
   write_file(file, R"({"context": "x", "choices": ["a", "b"], "answer": 0, "image": "a.png"})");
   expect_error(ErrorCode::Unsupported,
-               file.string() + ":1: rows with an image cannot be evaluated yet; leave them out",
-               [&] { read_choice_file(file, tokenizer()); });
+               file.string() + ":1: config.json: this model reads texts, no images",
+               [&] { read_items(file); });
   write_file(file, "\n");
   expect_error(ErrorCode::Checkpoint, file.string() + ": has no rows", [&] {
-    read_choice_file(file, tokenizer());
+    read_items(file);
   });
 }
 

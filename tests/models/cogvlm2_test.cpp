@@ -36,7 +36,7 @@ class CogModel : public testing::TestWithParam<int64_t> {
     if (typed) {
       input["token_type_ids"] = types();
     }
-    return see_images(*graph_->tower(), weights_, {input}, at::kFloat, 1)[0];
+    return see_images(*graph_->tower(), weights_, {input}, 1)[0];
   }
 
   /// Positions, blocks and logits of a text.
@@ -249,7 +249,7 @@ TEST_P(CogText, ItRunsInBfloat16) {
   const c10::InferenceMode inference;
   const Weights weights = weights_of(checkpoint_, at::kBFloat16);
   const SeenImages images = see_images(
-      *graph_->tower(), weights, {{{"pixel_values", own("in.images")}}}, at::kBFloat16, 1)[0];
+      *graph_->tower(), weights, {{{"pixel_values", own("in.images")}}}, 1)[0];
   const at::Tensor found =
       graph_->logits(graph_->hidden_states({marked_ids(), {}, 0, &images}, weights), weights);
   EXPECT_EQ(found.scalar_type(), at::kBFloat16);

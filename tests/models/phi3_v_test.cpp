@@ -53,7 +53,7 @@ TEST_F(Phi3VModel, TheTowerGivesTheRowsOfTheReference) {
 
 TEST_F(Phi3VModel, LogitsAreThoseOfTheReferenceAtOnceAndPieceByPiece) {
   const c10::InferenceMode inference;
-  const SeenImages seen = see_images(*graph_->tower(), weights_, {images()}, at::kFloat, 1)[0];
+  const SeenImages seen = see_images(*graph_->tower(), weights_, {images()}, 1)[0];
   const at::Tensor ids = expected_["in.input_ids"], expected = expected_["out.logits"];
   const at::Tensor whole = graph_->hidden_states({ids, {}, 0, &seen}, weights_);
   expect_close(graph_->logits(whole, weights_), expected, {}, "logits");

@@ -101,7 +101,7 @@ class QwenVlModel : public testing::TestWithParam<const char*> {
     std::vector<ImageInput> one;
     one.push_back(std::move(images));
     return see_images(
-        *graph_->tower(), weights_of(checkpoint_, dtype), std::move(one), dtype, 1)[0];
+        *graph_->tower(), weights_of(checkpoint_, dtype), std::move(one), 1)[0];
   }
 
   at::Tensor logits(ModelGraph& graph, const Sample& sample) {

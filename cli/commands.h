@@ -55,6 +55,7 @@ void eval_command(const EvalArguments& arguments);
 struct GenerateArguments {
   std::filesystem::path folder;
   std::string prompt;
+  std::vector<std::filesystem::path> images;
   std::filesystem::path tokenizer;  // empty: the checkpoint's own
   int64_t max_tokens = 64;
   SamplingOptions sampling;

@@ -13,27 +13,12 @@
 #include "engine/evaluate/generate.h"
 #include "engine/evaluate/kept_weights.h"
 #include "engine/evaluation_memory.h"
-#include "engine/text/chat_template.h"
+#include "engine/prompt_reader.h"
 #include "engine/text/end_tokens.h"
-#include "engine/text/special_tokens.h"
 #include "engine/text/text_stream.h"
 
 namespace oneshot::cli {
 namespace {
-
-/// The prompt as the only message of a user, in the words of the checkpoint's chat template.
-std::string as_chat(const std::filesystem::path& folder, const std::string& prompt) {
-  const std::optional<ChatTemplate> chat = ChatTemplate::from_folder(folder);
-  if (!chat) {
-    throw Error(ErrorCode::Checkpoint,
-                folder.string() +
-                    ": has no chat template; leave out --chat, or say where one is "
-                    "with --tokenizer");
-  }
-  nlohmann::json context = special_tokens(folder);
-  context["add_generation_prompt"] = true;
-  return chat->render(nlohmann::json::array({{{"role", "user"}, {"content", prompt}}}), context);
-}
 
 const char* reason_text(StopReason reason) {
   switch (reason) {
@@ -61,10 +46,13 @@ void generate_command(const GenerateArguments& arguments) {
       arguments.tokenizer.empty() ? arguments.folder : arguments.tokenizer;
   CheckpointModel model(arguments.folder, all_formats(), arguments.weight_only);
   at::set_num_threads(generation_threads(model, thread_count(arguments.threads)));
-  const Tokenizer tokenizer = Tokenizer::from_folder(tokenizer_folder);
-  const std::vector<int32_t> prompt =
-      arguments.chat ? tokenizer.encode(as_chat(tokenizer_folder, arguments.prompt), false)
-                     : tokenizer.encode(arguments.prompt, true);
+  const PromptReader prompts({arguments.folder, tokenizer_folder, {}}, model.config());
+  const Tokenizer& tokenizer = prompts.tokenizer();
+  const std::vector<int32_t> prompt = arguments.chat
+                                          ? prompts.chat_ids(arguments.prompt, arguments.images)
+                                          : prompts.ids(arguments.prompt, arguments.images);
+  const ImageInput images =
+      arguments.images.empty() ? ImageInput{} : prompts.load(arguments.images);
   GenerationOptions options;
   options.max_tokens = arguments.max_tokens;
   options.sampling = arguments.sampling;
@@ -77,13 +65,19 @@ void generate_command(const GenerateArguments& arguments) {
   RunLog log({});
   ConsoleListener listener(arguments.json, log);
   TextStream stream(tokenizer);
-  const Generation result = generate(model.graph(), weights, prompt, options, [&](int32_t id) {
+  const auto on_token = [&](int32_t id) {
     const std::string text = stream.add(id);
     if (!arguments.json) {
       print_now(text);
     }
     return !listener.cancelled();
-  });
+  };
+  const Generation result = generate(model.graph(),
+                                     weights,
+                                     prompt,
+                                     options,
+                                     on_token,
+                                     images.empty() ? nullptr : &images);
   if (!arguments.json) {
     print_now(stream.finish() + "\n");
     return;

@@ -38,11 +38,18 @@ class PromptReader : public ContextReader {
   std::vector<int32_t> ids(const std::string& text,
                            std::span<const std::filesystem::path> images) const override;
 
+  /// A question as the only message of a user, in the words of the checkpoint's chat template, or,
+  /// where it has none, of the images' family. Images stand where "<image>" is, else in front.
+  /// throws as ids(), and Checkpoint when there is no template.
+  std::vector<int32_t> chat_ids(const std::string& question,
+                                std::span<const std::filesystem::path> images) const;
+
   /// What the model reads of the images of one text. For many threads at once.
   ImageInput load(std::span<const std::filesystem::path> images) const;
 
  private:
   const ImagePrompt& prompt() const;
+  std::string chat_text(const nlohmann::ordered_json& messages, bool has_images) const;
 
   PromptFolders folders_;
   const nlohmann::json& config_;

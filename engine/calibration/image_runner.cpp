@@ -115,8 +115,7 @@ void ImageRunner::walk(BlockRunner& blocks) {
     if (i > 0) {
       blocks.run(*tower.blocks[i], i - 1, walk, true);
     }
-    for (size_t copies = std::count(tower.kept.begin(), tower.kept.end(), i); copies > 0;
-         --copies) {
+    if (std::find(tower.kept.begin(), tower.kept.end(), i) != tower.kept.end()) {
       kept_.push_back(make(shapes, 0));
       tuned_kept_.push_back(is_tuned() ? make(shapes, 0) : nullptr);
       for (size_t sample = 0; sample < shapes.size(); ++sample) {

@@ -22,7 +22,7 @@ struct TowerShapes {
 /// features; those between have the shape of their input.
 struct VisionTower {
   std::vector<std::unique_ptr<Block>> blocks;  // three or more
-  std::vector<size_t> kept;  // blocks whose outputs the last one finds in its context, in order
+  std::vector<size_t> kept;  // blocks whose outputs the last one finds in its context, ascending
   std::function<BlockContext(const ImageInput& images, at::ScalarType dtype)> context;
   std::function<TowerShapes(const ImageInput& images)> shapes;
   int64_t most_rows = 0;  // of the features of one image; 0: as many as fit the text

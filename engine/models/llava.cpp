@@ -2,7 +2,8 @@
 // original one. Source: arXiv:2310.03744.
 #include <ATen/ATen.h>
 
-#include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "engine/error.h"
 #include "engine/models/clip_vision.h"
@@ -21,13 +22,17 @@ class LlavaProjector : public Block {
     std::string name;                  // of the block
     std::vector<std::string> linears;  // with the activation between two of them
     int64_t in = 0, out = 0;
+    std::vector<size_t> features = {};  // which of the kept states, in the order of their columns
     bool bias = true;
     bool class_token = false;  // whether its row is kept
     Activation activation = nullptr;
   };
 
   explicit LlavaProjector(const Config& config)
-      : name_(config.name), class_token_(config.class_token), activation_(config.activation) {
+      : name_(config.name),
+        features_(config.features),
+        class_token_(config.class_token),
+        activation_(config.activation) {
     for (size_t i = 0; i < config.linears.size(); ++i) {
       linears_.push_back(std::make_unique<Linear>(
           config.linears[i], i == 0 ? config.in : config.out, config.out, config.bias));
@@ -37,7 +42,11 @@ class LlavaProjector : public Block {
   const std::string& name() const override { return name_; }
 
   at::Tensor forward(const at::Tensor&, const BlockContext& context) override {
-    at::Tensor x = at::cat(context.kept, -1);
+    std::vector<at::Tensor> features;
+    for (const size_t state : features_) {
+      features.push_back(context.kept.at(state));
+    }
+    at::Tensor x = at::cat(features, -1);
     x = class_token_ ? x : x.narrow(1, 1, x.size(1) - 1);
     for (size_t i = 0; i < linears_.size(); ++i) {
       x = linears_[i]->forward(i == 0 ? x : activation_(x));
@@ -55,6 +64,7 @@ class LlavaProjector : public Block {
 
  private:
   std::string name_;
+  std::vector<size_t> features_;
   bool class_token_;
   Activation activation_;
   std::vector<std::unique_ptr<Linear>> linears_;
@@ -64,10 +74,16 @@ std::unique_ptr<VisionTower> make_tower(const ClipVisionConfig& clip,
                                         const std::vector<int64_t>& feature_layers,
                                         LlavaProjector::Config projector) {
   auto tower = std::make_unique<VisionTower>();
+  std::set<size_t> states;
   for (const int64_t layer : feature_layers) {
-    tower->kept.push_back(clip_state(clip, layer));
+    states.insert(clip_state(clip, layer));
   }
-  const size_t last = *std::max_element(tower->kept.begin(), tower->kept.end());
+  tower->kept.assign(states.begin(), states.end());
+  for (const int64_t layer : feature_layers) {
+    const auto place = states.find(clip_state(clip, layer));
+    projector.features.push_back(static_cast<size_t>(std::distance(states.begin(), place)));
+  }
+  const size_t last = tower->kept.back();
   tower->blocks = clip_blocks(clip, static_cast<int64_t>(last));
   projector.in = clip.hidden_size * static_cast<int64_t>(feature_layers.size());
   tower->blocks.push_back(std::make_unique<LlavaProjector>(projector));

@@ -29,5 +29,6 @@ fuzz recipe tests/data/recipes/valid tests/data/recipes/invalid tests/data/recip
 fuzz tokenizer tests/data/fuzz/tokenizer
 fuzz chat_template tests/data/text/chat/templates
 fuzz dataset tests/data/fuzz/dataset
+fuzz conversation tests/data/fuzz/conversation
 fuzz image tests/data/vision/images
 fuzz torch_file tests/data/fuzz/torch_file

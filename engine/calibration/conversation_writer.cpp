@@ -57,7 +57,7 @@ ConversationWriter::ConversationWriter(const CalibrationRequest& request,
                                        const CalibratedModel& model)
     : request_(request), model_(model) {
   if (model.images != nullptr) {
-    family_ = image_family(*model.config);
+    family_ = required_image_family(*model.config);
   }
   if (!request.template_file) {
     return;

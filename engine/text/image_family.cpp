@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "engine/error.h"
+
 namespace oneshot {
 namespace {
 
@@ -52,6 +54,15 @@ std::optional<ImageFamily> image_family(const nlohmann::json& config) {
     }
   }
   return std::nullopt;
+}
+
+ImageFamily required_image_family(const nlohmann::json& config) {
+  if (const auto family = image_family(config)) {
+    return *family;
+  }
+  throw Error(ErrorCode::Unsupported,
+              "config.json: not of a family whose images are known here; those of llava, qwen2_vl, "
+              "qwen2_5_vl, mllama, phi3_v and cogvlm2 are");
 }
 
 const char* family_name(ImageFamily family) {

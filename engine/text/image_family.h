@@ -21,6 +21,9 @@ enum class ImageFamily {
 /// them is none either.
 std::optional<ImageFamily> image_family(const nlohmann::json& config);
 
+/// The same. throws Unsupported when it is none of those.
+ImageFamily required_image_family(const nlohmann::json& config);
+
 /// "llava", "qwen2_vl", …: for messages.
 const char* family_name(ImageFamily family);
 

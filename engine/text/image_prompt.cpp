@@ -13,15 +13,6 @@ namespace {
 constexpr int32_t kLlavaPlace = -200;  // IMAGE_TOKEN_INDEX of LLaVA
 constexpr int32_t kCogVlmPlace = -1;
 
-ImageFamily required_family(const nlohmann::json& config) {
-  if (const auto family = image_family(config)) {
-    return *family;
-  }
-  throw Error(ErrorCode::Unsupported,
-              "config.json: not of a family whose images are known here; those of llava, qwen2_vl, "
-              "qwen2_5_vl, mllama, phi3_v and cogvlm2 are");
-}
-
 /// The id of the image token in config.json; nothing for a family without one.
 std::optional<int64_t> image_id_in(const nlohmann::json& config, ImageFamily family) {
   struct Named {
@@ -109,7 +100,7 @@ std::optional<Mark> next_phi3_mark(const std::string& text, size_t from) {
 ImagePrompt::ImagePrompt(const nlohmann::json& config,
                          Tokenizer tokenizer,
                          const std::filesystem::path& tokenizer_folder)
-    : family_(required_family(config)), tokenizer_(std::move(tokenizer)) {
+    : family_(required_image_family(config)), tokenizer_(std::move(tokenizer)) {
   const nlohmann::ordered_json named = special_tokens(tokenizer_folder);
   bos_ = named.value("bos_token", "");
   const auto start_end = config.find("mm_use_im_start_end");

@@ -67,6 +67,7 @@ struct Place {
 
 [[noreturn]] void throw_unknown(const std::string& key, const Place& place) {
   std::vector<std::string> known;
+  known.reserve(kTextKeys.size() + kUnusedKeys.size() + kOtherKeys.size());
   for (const TextKey& one : kTextKeys) {
     known.emplace_back(one.key);
   }
@@ -221,6 +222,11 @@ std::string render(const PromptTemplate& form, const nlohmann::ordered_json& mes
   }
   for (const nlohmann::ordered_json& message : messages) {
     const Role& role = role_of(message.at("role").get<std::string>());
+    const auto calls = message.find("tool_calls");
+    if (calls != message.end() && !calls->is_null() && !calls->empty()) {
+      throw Error(ErrorCode::Checkpoint,
+                  form.name + " has no form for 'tool_calls'; write the call into the content");
+    }
     const std::string& shape = form.*role.form;
     if (shape.empty()) {
       throw Error(ErrorCode::Checkpoint,

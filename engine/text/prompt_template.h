@@ -51,7 +51,7 @@ nlohmann::ordered_json with_replaced_tokens(const PromptTemplate& form,
 
 /// The text of messages {role, content} whose contents are texts: the default system unless a
 /// system begins, then each message in the form of its role.
-/// throws Checkpoint for an unknown role and for one that the template has no form for.
+/// throws Checkpoint for an unknown role, for one that the template has no form for and tool_calls.
 std::string render(const PromptTemplate& form, const nlohmann::ordered_json& messages);
 
 }  // namespace oneshot

@@ -8,7 +8,6 @@
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/message_text.h"
 #include "engine/error.h"
-#include "engine/graph/family_names.h"
 
 namespace oneshot {
 namespace {
@@ -70,17 +69,6 @@ void read_processor_files(const fs::path& folder, ImageConfig& config) {
   require_flag(config.processor_keys(), "do_convert_rgb", true);
 }
 
-ImageFamily family_of(const json& config) {
-  const std::optional<ImageFamily> family = image_family(config);
-  if (!family) {
-    throw Error(ErrorCode::Unsupported,
-                "config.json: images are not supported for model_type " +
-                    in_quotes(model_family(config)) +
-                    ", supported: llava, mllama, qwen2_vl, qwen2_5_vl, phi3_v and CogVLM2");
-  }
-  return *family;
-}
-
 }  // namespace
 
 ImageKeys ImageConfig::vision_keys() const {
@@ -93,7 +81,7 @@ ImageKeys ImageConfig::vision_keys() const {
 
 ImageConfig read_image_config(const fs::path& folder, const json& config) {
   ImageConfig read;
-  read.family = family_of(config);
+  read.family = required_image_family(config);
   read.model = config;
   read.tower = json::object();
   read.processor = json::object();

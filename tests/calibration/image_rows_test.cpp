@@ -222,6 +222,15 @@ TEST_F(ImageRows, MayNameTheirImagesInParts) {
             "system\nYou are a helpful assistant.\nuser\nlook\n");
 }
 
+TEST_F(ImageRows, NeedAFamilyThatIsKnown) {
+  ImageModel other("llava");
+  other.config = {{"model_type", "idefics"}};
+  expect_error(ErrorCode::Unsupported,
+               "config.json: not of a family whose images are known here; those of llava, "
+               "qwen2_vl, qwen2_5_vl, mllama, phi3_v and cogvlm2 are",
+               [&] { load_calibration(image_request(kImageData / "rows.json", 1), other.model); });
+}
+
 TEST_F(ImageRows, ChangeTheHashWithTheirFiles) {
   write("0000.png", "one");
   CalibrationRequest request = image_request(write("rows.jsonl", row(R"("0000.png")")), 1);

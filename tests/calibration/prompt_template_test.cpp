@@ -134,6 +134,9 @@ TEST(PromptTemplate, PutsEachRoleIntoItsForm) {
                [&] {
                  render(form, {{{"role", "assistant"}, {"content", "a"}}});
                });
+  expect_error(ErrorCode::Checkpoint,
+               "t.json has no form for 'tool_calls'; write the call into the content",
+               [&] { render(form, Json::parse(R"([{"role": "user", "tool_calls": [{}]}])")); });
   expect_error(ErrorCode::Checkpoint, "unknown role 'usr', did you mean 'user'?", [&] {
     render(form, {{{"role", "usr"}, {"content", "a"}}});
   });

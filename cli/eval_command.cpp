@@ -164,10 +164,15 @@ void eval_command(const EvalArguments& arguments) {
   check_arguments(arguments);
   at::set_num_threads(
       1);  // the threads have sequences of their own, and do not wait for each other
-  CheckpointModel model(arguments.folder, all_formats(), arguments.weight_only);
+  CheckpointModel model(
+      arguments.folder, all_formats(), arguments.weight_only, at::kFloat, arguments.vision_tower);
   std::optional<CheckpointModel> against;
   if (!arguments.against.empty()) {
-    against.emplace(arguments.against, all_formats(), arguments.weight_only);
+    against.emplace(arguments.against,
+                    all_formats(),
+                    arguments.weight_only,
+                    at::kFloat,
+                    arguments.vision_tower);
   }
   const Inputs inputs = read_inputs(arguments);
 

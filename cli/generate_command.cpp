@@ -59,7 +59,8 @@ void generate_command(const GenerateArguments& arguments) {
   check_device(arguments.device);
   const std::filesystem::path& tokenizer_folder =
       arguments.tokenizer.empty() ? arguments.folder : arguments.tokenizer;
-  CheckpointModel model(arguments.folder, all_formats(), arguments.weight_only);
+  CheckpointModel model(
+      arguments.folder, all_formats(), arguments.weight_only, at::kFloat, arguments.vision_tower);
   at::set_num_threads(generation_threads(model, thread_count(arguments.threads)));
   const Tokenizer tokenizer = Tokenizer::from_folder(tokenizer_folder);
   const std::vector<int32_t> prompt =

@@ -34,7 +34,11 @@ class Calibration {
   Calibration(const CalibrateRequest& request, RunListener& listener)
       : request_(request),
         listener_(listener),
-        model_(request.source->folder(), {}, true, calibration_dtype(*request.plan)),
+        model_(request.source->folder(),
+               {},
+               true,
+               calibration_dtype(*request.plan),
+               request.source->is_tower_inside() ? "" : request.source->tower_folder()),
         tuning_({.plan = request.plan,
                  .modifiers = request.modifiers,
                  .source = request.source,

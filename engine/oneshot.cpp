@@ -116,7 +116,7 @@ class Run {
       : job_(job),
         options_(options),
         listener_(listener),
-        source_(options.model),
+        source_(options.model, job.vision_tower),
         plan_(plan_job(job, source_, options.threads, options.memory)) {}
 
   Report run() {
@@ -129,15 +129,18 @@ class Run {
     std::optional<RunEvaluation> evaluation;  // measures the source here, the output below
     if (job_.evaluation) {
       timed("evaluation before", [&] {
-        evaluation.emplace(*job_.evaluation,
-                           EvaluationSetup{options_.model, options_.threads, options_.memory},
-                           listener_);
+        evaluation.emplace(
+            *job_.evaluation,
+            EvaluationSetup{options_.model, options_.threads, options_.memory, job_.vision_tower},
+            listener_);
       });
     }
     if (job_.calibration) {
       timed("calibration", [&] { calibrate_in(work); });
     }
     summarize_plan(plan_, report_);
+    const std::vector<std::string> left = left_tower_files(plan_, source_);
+    report_.left_out_files.insert(report_.left_out_files.end(), left.begin(), left.end());
     make_folders(work.staging());
     timed("weights", [&] { write_weights(); });
     timed("files", [&] { write_files(work.staging()); });

@@ -91,7 +91,8 @@ nlohmann::json RunEvaluation::compare_with(const std::filesystem::path& output) 
 
 nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
   const AtenThreads one(1);  // others have sequences of their own
-  CheckpointModel model(folder, request_.formats(), /*weight_only=*/false);
+  CheckpointModel model(
+      folder, request_.formats(), /*weight_only=*/false, at::kFloat, setup_.vision_tower);
   nlohmann::json measured = nlohmann::json::object();
   const auto give_memory = [&](int64_t longest) {
     malloc_trim(0);  // what was measured before has left much that is free

@@ -36,7 +36,8 @@ void check_evaluation(const EvaluationRequest& request, const nlohmann::json& co
 struct EvaluationSetup {
   std::filesystem::path source;
   int threads = 1;
-  std::optional<uint64_t> memory;  // bytes
+  std::optional<uint64_t> memory;      // bytes
+  std::filesystem::path vision_tower;  // folder; empty: inside the source or none
 };
 
 /// Measures the source when it is made, and the output when that is written.

@@ -15,6 +15,7 @@ namespace oneshot::cli {
 struct RecipeArguments {
   std::filesystem::path recipe;
   std::filesystem::path model;         // empty: not given
+  std::filesystem::path vision_tower;  // empty: the recipe's, or none
   std::vector<std::string> overrides;  // --set key=value
   std::string device = "cpu";
   int threads = 0;                 // 0: one for each processor
@@ -41,6 +42,7 @@ struct EvalArguments {
   std::filesystem::path text, choices;  // empty: not measured
   std::filesystem::path against;        // empty: compared with none
   std::filesystem::path tokenizer;      // empty: the checkpoint's own
+  std::filesystem::path vision_tower;   // empty: inside the checkpoint or none
   int64_t sequence_length = 512;
   int64_t samples = 0;  // 0: all
   bool weight_only = false;
@@ -56,7 +58,8 @@ struct GenerateArguments {
   std::filesystem::path folder;
   std::string prompt;
   std::vector<std::filesystem::path> images;
-  std::filesystem::path tokenizer;  // empty: the checkpoint's own
+  std::filesystem::path tokenizer;     // empty: the checkpoint's own
+  std::filesystem::path vision_tower;  // empty: inside the checkpoint or none
   int64_t max_tokens = 64;
   SamplingOptions sampling;
   bool chat = false;

@@ -32,11 +32,11 @@ void check_arguments(const EvalArguments& arguments) {
 
 /// What is measured on, read before anything is computed.
 struct Inputs {
-  Inputs(const EvalArguments& arguments, const nlohmann::json& config)
+  Inputs(const EvalArguments& arguments, const CheckpointModel& model)
       : prompts({arguments.folder,
                  arguments.tokenizer.empty() ? arguments.folder : arguments.tokenizer,
-                 {}},
-                config) {
+                 model.tower_folder()},
+                model.config()) {
     if (!arguments.text.empty()) {
       text = prompts.tokenizer().encode(read_text_file(arguments.text, "--text"), false);
     }
@@ -169,12 +169,17 @@ void eval_command(const EvalArguments& arguments) {
   check_arguments(arguments);
   at::set_num_threads(
       1);  // the threads have sequences of their own, and do not wait for each other
-  CheckpointModel model(arguments.folder, all_formats(), arguments.weight_only);
+  CheckpointModel model(
+      arguments.folder, all_formats(), arguments.weight_only, at::kFloat, arguments.vision_tower);
   std::optional<CheckpointModel> against;
   if (!arguments.against.empty()) {
-    against.emplace(arguments.against, all_formats(), arguments.weight_only);
+    against.emplace(arguments.against,
+                    all_formats(),
+                    arguments.weight_only,
+                    at::kFloat,
+                    arguments.vision_tower);
   }
-  const Inputs inputs(arguments, model.config());
+  const Inputs inputs(arguments, model);
 
   catch_interrupts();
   const Results results = Evaluation(arguments).run(model, against ? &*against : nullptr, inputs);

@@ -44,9 +44,10 @@ void generate_command(const GenerateArguments& arguments) {
   check_device(arguments.device);
   const std::filesystem::path& tokenizer_folder =
       arguments.tokenizer.empty() ? arguments.folder : arguments.tokenizer;
-  CheckpointModel model(arguments.folder, all_formats(), arguments.weight_only);
+  CheckpointModel model(
+      arguments.folder, all_formats(), arguments.weight_only, at::kFloat, arguments.vision_tower);
   at::set_num_threads(generation_threads(model, thread_count(arguments.threads)));
-  const PromptReader prompts({arguments.folder, tokenizer_folder, {}}, model.config());
+  const PromptReader prompts({arguments.folder, tokenizer_folder, model.tower_folder()}, model.config());
   const Tokenizer& tokenizer = prompts.tokenizer();
   const std::vector<int32_t> prompt = arguments.chat
                                           ? prompts.chat_ids(arguments.prompt, arguments.images)

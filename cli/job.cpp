@@ -112,6 +112,10 @@ recipes::Recipe read_recipe(const RecipeArguments& arguments) {
   input.text = read_text(arguments.recipe);
   input.file = arguments.recipe.string();
   input.overrides = arguments.overrides;
+  if (!arguments.vision_tower.empty()) {  // quoted: a path may hold what YAML gives a meaning
+    input.overrides.push_back("model.vision_tower=" +
+                              nlohmann::json(arguments.vision_tower.string()).dump());
+  }
   input.override_folder = std::filesystem::current_path();
   input.read_base = read_base;
   std::vector<std::string> format_names;
@@ -145,6 +149,7 @@ Job make_job(const recipes::Recipe& recipe) {
     job.calibration = calibration_request(recipe);
   }
   job.tokenizer = recipe.model.tokenizer.value_or("");
+  job.vision_tower = recipe.model.vision_tower.value_or("");
   job.resolved_recipe = recipe.resolved();
   return job;
 }

@@ -44,6 +44,15 @@ void add_memory(CLI::App& command, std::optional<uint64_t>& to) {
       ->type_name("SIZE");
 }
 
+void add_vision_tower(CLI::App& command, std::filesystem::path& to) {
+  command
+      .add_option("--vision-tower",
+                  to,
+                  "folder of the vision tower, where it is a checkpoint of its own and not inside "
+                  "the model's folder")
+      ->type_name("DIR");
+}
+
 void add_recipe_options(CLI::App& command, RecipeArguments& to, bool model_required) {
   command.add_option("RECIPE", to.recipe, "the recipe, a YAML file")->required();
   auto* model = command.add_option("--model", to.model, "folder of the checkpoint to quantize");
@@ -53,6 +62,7 @@ void add_recipe_options(CLI::App& command, RecipeArguments& to, bool model_requi
   command.add_option("--set", to.overrides, "override an option: modifiers.0.group_size=64")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  add_vision_tower(command, to.vision_tower);
   add_threads(command, to.threads);
   add_memory(command, to.memory);
 }
@@ -80,6 +90,7 @@ void add_run_options(CLI::App& command, Arguments& to) {
       "--weight-only", to.weight_only, "leave activations as they are, whatever the config says");
   command.add_option(
       "--tokenizer", to.tokenizer, "folder of the tokenizer, where it is not the checkpoint's own");
+  add_vision_tower(command, to.vision_tower);
   command.add_option("--device", to.device, "where to compute: cpu")->capture_default_str();
   add_threads(command, to.threads);
   add_memory(command, to.memory);

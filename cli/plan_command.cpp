@@ -42,6 +42,9 @@ std::string becomes(const PlannedModule& module, const Plan& plan) {
   if (!module.rewriters.empty()) {
     return "rewritten";
   }
+  if (!module.written) {
+    return "stays in its folder";
+  }
   return plan.cast ? "cast" : "copied";
 }
 
@@ -163,6 +166,13 @@ void warn_missing(const recipes::Recipe& recipe) {
   }
 }
 
+/// A tower that is missing has been warned of.
+std::filesystem::path tower_that_is_there(const Job& job) {
+  std::error_code ignored;
+  return std::filesystem::exists(job.vision_tower, ignored) ? job.vision_tower
+                                                            : std::filesystem::path();
+}
+
 }  // namespace
 
 void check_command(const RecipeArguments& arguments) {
@@ -175,7 +185,7 @@ void check_command(const RecipeArguments& arguments) {
                 recipe.file.c_str());
     return;
   }
-  const SourceCheckpoint source(arguments.model);
+  const SourceCheckpoint source(arguments.model, tower_that_is_there(job));
   const Plan plan = plan_job(job, source, thread_count(arguments.threads), arguments.memory);
   warn(plan.warnings);
   const auto quantized = std::count_if(plan.modules.begin(),
@@ -190,7 +200,7 @@ void check_command(const RecipeArguments& arguments) {
 void plan_command(const RecipeArguments& arguments) {
   const recipes::Recipe recipe = read_recipe(arguments);
   const Job job = make_job(recipe);
-  const SourceCheckpoint source(arguments.model);
+  const SourceCheckpoint source(arguments.model, tower_that_is_there(job));
   const Plan plan = plan_job(job, source, thread_count(arguments.threads), arguments.memory);
   warn(job.warnings);
   warn_missing(recipe);

@@ -34,7 +34,11 @@ class Calibration {
   Calibration(const CalibrateRequest& request, RunListener& listener)
       : request_(request),
         listener_(listener),
-        model_(request.source->folder(), {}, true, calibration_dtype(*request.plan)),
+        model_(request.source->folder(),
+               {},
+               true,
+               calibration_dtype(*request.plan),
+               request.source->is_tower_inside() ? "" : request.source->tower_folder()),
         tuning_({.plan = request.plan,
                  .modifiers = request.modifiers,
                  .source = request.source,
@@ -155,7 +159,7 @@ CalibrationData load_job_data(const Job& job,
   if (!job.tokenizer.empty() || std::filesystem::exists(folder / "tokenizer.json")) {
     tokenizer = Tokenizer::from_folder(folder);
   }
-  const ModelSizes sizes = make_model(source.config())->sizes();
+  const ModelSizes sizes = make_model(ModelSource::of(source))->sizes();
   CalibratedModel model;
   model.images = image_family(source.config()) ? &images : nullptr;
   model.config = &source.config();

@@ -51,8 +51,9 @@ class ReadOnce : public TensorSource {
 CheckpointModel::CheckpointModel(const std::filesystem::path& folder,
                                  std::vector<std::unique_ptr<Format>> formats,
                                  bool weight_only,
-                                 at::ScalarType dtype)
-    : checkpoint_(folder), dtype_(dtype), graph_(make_model(checkpoint_.config())) {
+                                 at::ScalarType dtype,
+                                 const std::filesystem::path& vision_tower)
+    : checkpoint_(folder, vision_tower), dtype_(dtype), graph_(make_model(ModelSource::of(checkpoint_))) {
   choose_format(std::move(formats));
   check_shapes();
   if (!weight_only) {

@@ -21,16 +21,19 @@ struct ModelBytes {
 class CheckpointModel {
  public:
   /// formats: those that may have written it. weight_only: activations stay as they are.
-  /// dtype: that is computed in.
+  /// dtype: that is computed in. vision_tower: as for SourceCheckpoint.
   /// throws Checkpoint for a damaged checkpoint, Unsupported for a model type that cannot be run or
   /// a quantization that no format knows.
   CheckpointModel(const std::filesystem::path& folder,
                   std::vector<std::unique_ptr<Format>> formats,
                   bool weight_only,
-                  at::ScalarType dtype = at::kFloat);
+                  at::ScalarType dtype = at::kFloat,
+                  const std::filesystem::path& vision_tower = {});
 
   ModelGraph& graph() { return *graph_; }
   const nlohmann::json& config() const { return checkpoint_.config(); }
+  /// Of a vision tower that is a checkpoint of its own; empty without one.
+  std::filesystem::path tower_folder() const { return checkpoint_.tower_folder(); }
   /// threads: that load tensors side by side. throws Checkpoint when a quantized module is damaged.
   ModelBytes bytes(int threads) const;
   /// In the dtype that is computed in, for many threads at once. Valid as long as this object.

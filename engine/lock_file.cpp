@@ -14,11 +14,12 @@ using nlohmann::json;
 
 json source_json(const SourceCheckpoint& source, bool hash_contents) {
   json files = json::object();
-  for (const SourceWeights& file : source.weight_files()) {
+  for (size_t i = 0; i < source.weight_files().size(); ++i) {
+    const SourceWeights& file = source.weight_files()[i];
     json& entry = files[file.name];
     entry = {{"bytes", file.size}, {"header_sha256", file.header_sha256}};
     if (hash_contents) {
-      entry["sha256"] = sha256_file_hex(source.folder() / file.name);
+      entry["sha256"] = sha256_file_hex(source.file(i).path());
     }
   }
   return files;
@@ -40,6 +41,10 @@ json decisions_json(const Plan& plan) {
     const std::string dtype(dtype_name(tensor.dtype));
     const bool cast = tensor.dtype != tensor.source->dtype;
     decisions[tensor.source->name] = {{"becomes", cast ? "cast to " + dtype : "copy"},
+                                      {"rule", plan.modules[tensor.module].rule}};
+  }
+  for (const PlannedTensor& tensor : plan.left) {
+    decisions[tensor.source->name] = {{"becomes", "stays in the vision tower's folder"},
                                       {"rule", plan.modules[tensor.module].rule}};
   }
   return decisions;

@@ -57,7 +57,7 @@ namespace {
 
 /// The graph of the source, whose tensors are those that its config announces.
 std::unique_ptr<ModelGraph> source_model(const SourceCheckpoint& source) {
-  std::unique_ptr<ModelGraph> model = make_model(source.config());
+  std::unique_ptr<ModelGraph> model = make_model(ModelSource::of(source));
   std::vector<NamedShape> tensors;
   for (const SourceTensor& tensor : source.tensors()) {
     tensors.push_back({tensor.name, tensor.shape});
@@ -99,7 +99,7 @@ Plan plan_without(const std::vector<std::string>& unseen,
     }
   }
   if (job.evaluation) {
-    check_evaluation(*job.evaluation, source.config());
+    check_evaluation(*job.evaluation, ModelSource::of(source));
   }
   return make_plan(request);
 }
@@ -122,7 +122,7 @@ class Run {
       : job_(job),
         options_(options),
         listener_(listener),
-        source_(options.model),
+        source_(options.model, job.vision_tower),
         plan_(plan_job(job, source_, options.threads, options.memory)) {}
 
   Report run() {
@@ -135,15 +135,18 @@ class Run {
     std::optional<RunEvaluation> evaluation;  // measures the source here, the output below
     if (job_.evaluation) {
       timed("evaluation before", [&] {
-        evaluation.emplace(*job_.evaluation,
-                           EvaluationSetup{options_.model, {}, options_.threads, options_.memory},
-                           listener_);
+        evaluation.emplace(
+            *job_.evaluation,
+            EvaluationSetup{options_.model, options_.threads, options_.memory, job_.vision_tower},
+            listener_);
       });
     }
     if (job_.calibration) {
       timed("calibration", [&] { calibrate_in(work); });
     }
     summarize_plan(plan_, report_);
+    const std::vector<std::string> left = left_tower_files(plan_, source_);
+    report_.left_out_files.insert(report_.left_out_files.end(), left.begin(), left.end());
     make_folders(work.staging());
     timed("weights", [&] { write_weights(); });
     timed("files", [&] { write_files(work.staging()); });
@@ -261,7 +264,7 @@ class Run {
   RunListener& listener_;
   const Clock::time_point start_ = Clock::now();
   const SourceCheckpoint source_;
-  const ImageFiles images_{processor_folder(source_.folder(), {}), source_.config()};
+  const ImageFiles images_{processor_folder(source_.folder(), source_.tower_folder()), source_.config()};
   Plan plan_;
   Report report_;
   CalibrationData data_;

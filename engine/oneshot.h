@@ -24,7 +24,8 @@ struct Job {
   std::optional<Dtype> cast;            // `model.dtype`
   uint64_t shard_size = 5'000'000'000;  // bytes of tensor data in a file
   std::optional<CalibrationRequest> calibration;
-  std::filesystem::path tokenizer;  // folder; empty: the model's own
+  std::filesystem::path tokenizer;     // folder; empty: the model's own
+  std::filesystem::path vision_tower;  // folder; empty: inside the model's or none
   std::optional<EvaluationRequest> evaluation;
   std::string resolved_recipe;        // YAML, every default filled in
   std::vector<std::string> warnings;  // about the recipe

@@ -1,5 +1,7 @@
 #include "engine/output_files.h"
 
+#include <algorithm>
+
 #include "engine/checkpoint/file_io.h"
 #include "engine/checkpoint/small_file.h"
 
@@ -25,6 +27,27 @@ void set_dtype(nlohmann::json& config, const std::string& dtype) {
   }
 }
 
+/// Whether the shards hold a tower that is a checkpoint of its own in the source.
+bool writes_tower(const Plan& plan, const SourceCheckpoint& source) {
+  return plan.left.empty() &&
+         std::any_of(source.tensors().begin(),
+                     source.tensors().end(),
+                     [&](const SourceTensor& one) { return source.is_in_tower(one); });
+}
+
+/// A tower from elsewhere leaves its small files where config.json names it, so that the output
+/// says itself how its tower is built and its images are prepared.
+void copy_tower_configs(const SourceCheckpoint& source, const std::filesystem::path& folder) {
+  const std::filesystem::path place = tower_place(source.config());
+  for (const char* name : {"config.json", "preprocessor_config.json"}) {
+    const std::filesystem::path from = source.tower_folder() / name;
+    const std::filesystem::path to = folder / place / name;
+    if (!place.empty() && std::filesystem::exists(from) && !std::filesystem::exists(to)) {
+      copy_file_bytes(from, to);
+    }
+  }
+}
+
 }  // namespace
 
 nlohmann::json output_config(const SourceCheckpoint& source, std::optional<Dtype> cast) {
@@ -39,13 +62,24 @@ nlohmann::json output_config(const SourceCheckpoint& source, std::optional<Dtype
   return config;
 }
 
+std::vector<std::string> left_tower_files(const Plan& plan, const SourceCheckpoint& source) {
+  return writes_tower(plan, source) ? source.tower_weight_files() : std::vector<std::string>();
+}
+
 void write_output_files(const PlannedOutput& output,
                         const Plan& plan,
                         const SourceCheckpoint& source,
                         const nlohmann::json& config,
                         const std::filesystem::path& folder) {
+  const std::vector<std::string> left = left_tower_files(plan, source);
   for (const std::string& file : source.copied_files()) {
+    if (std::find(left.begin(), left.end(), file) != left.end()) {
+      continue;
+    }
     copy_file_bytes(source.folder() / file, folder / file);
+  }
+  if (writes_tower(plan, source) && !source.is_tower_inside()) {
+    copy_tower_configs(source, folder);
   }
   for (const SmallFile& file : output.format->files(plan, config)) {
     write_small_file(folder / file.name, file.text);

@@ -212,6 +212,9 @@ std::vector<TensorSpec> output_specs(const PlanRequest& request,
   }
   size_t kept = 0;
   for (const SourceTensor& tensor : request.source->tensors()) {
+    if (!plan.left.empty() && request.source->is_in_tower(tensor)) {
+      continue;
+    }
     const auto found = quantized.find(&tensor);
     if (found == quantized.end()) {
       specs.push_back(kept_spec(plan.kept[kept++]));
@@ -224,6 +227,43 @@ std::vector<TensorSpec> output_specs(const PlanRequest& request,
   return specs;
 }
 
+/// Of a tower in a folder of its own, nothing is written as long as no modifier changes it.
+/// owner: module of every tensor. Returns whether the tower stays.
+bool leave_tower(const PlanRequest& request, Plan& plan, const std::vector<size_t>& owner) {
+  const SourceCheckpoint& source = *request.source;
+  std::vector<size_t> modules;
+  for (size_t t = 0; t < owner.size(); ++t) {
+    if (source.is_in_tower(source.tensors()[t])) {
+      modules.push_back(owner[t]);
+    }
+  }
+  const bool changes = std::any_of(modules.begin(), modules.end(), [&](size_t m) {
+    return plan.modules[m].scheme || !plan.modules[m].rewriters.empty();
+  });
+  const std::string where = source.tower_folder().string();
+  if (changes && !source.is_tower_inside() && tower_place(source.config()).empty()) {
+    plan.warnings.push_back("the vision tower " + where +
+                            " is in the weights of the output, its config.json is not, because "
+                            "mm_vision_tower is no place inside: name it with --vision-tower when "
+                            "you use that");
+  }
+  if (changes || modules.empty()) {
+    return false;
+  }
+  for (const size_t m : modules) {
+    plan.modules[m].written = false;
+  }
+  if (!source.is_tower_inside()) {
+    plan.warnings.push_back("the vision tower " + where +
+                            " is not quantized and not part of the output: name it with "
+                            "--vision-tower when you use that");
+  } else if (plan.cast) {
+    plan.warnings.push_back("the vision tower " + where +
+                            " is copied as it is: model.dtype does not change it");
+  }
+  return true;
+}
+
 void plan_tensors(const PlanRequest& request, Plan& plan, std::span<const ModuleInfo> modules) {
   std::vector<size_t> owner(request.source->tensors().size());
   for (size_t m = 0; m < modules.size(); ++m) {
@@ -231,9 +271,14 @@ void plan_tensors(const PlanRequest& request, Plan& plan, std::span<const Module
       owner[tensor] = m;
     }
   }
+  const bool tower_stays = leave_tower(request, plan, owner);
   for (size_t t = 0; t < owner.size(); ++t) {
     const SourceTensor& tensor = request.source->tensors()[t];
     const PlannedModule& module = plan.modules[owner[t]];
+    if (tower_stays && request.source->is_in_tower(tensor)) {
+      plan.left.push_back({&tensor, tensor.dtype, owner[t]});
+      continue;
+    }
     if (module.scheme && module.weight == &tensor) {
       continue;
     }

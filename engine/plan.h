@@ -37,6 +37,7 @@ struct PlannedModule {
   std::vector<size_t> measured_with;  // modules whose statistics it shares, itself included
   std::vector<std::string> targets;   // the recipe's targets of its quantizer
   uint64_t bytes_before = 0, bytes_after = 0;  // all tensors of the module, first format
+  bool written = true;  // false: its tensors stay in the vision tower's own folder
 };
 
 /// A source tensor that no modifier quantizes.
@@ -71,6 +72,7 @@ struct PlannedOutput {
 struct Plan {
   std::vector<PlannedModule> modules;  // in model order
   std::vector<PlannedTensor> kept;     // copied, cast or rewritten; in source order
+  std::vector<PlannedTensor> left;     // of the vision tower, in its own folder; not written
   std::vector<PlannedCache> caches;    // in model order
   std::vector<PlannedOutput> outputs;
   std::vector<std::string> modifiers;  // names, in order
@@ -87,7 +89,7 @@ struct Plan {
   uint64_t image_memory_bytes = 0;  // the same for what their images look like
   size_t samples_at_once = 0;  // whose activations are kept while a block is tuned
 
-  uint64_t output_bytes() const;  // all safetensors files, exact
+  uint64_t output_bytes() const;  // all safetensors files, exact; not those of a copied tower
 };
 
 struct PlanRequest {

@@ -5,6 +5,7 @@
 
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/text_file.h"
+#include "engine/checkpoint/vision_tower.h"
 #include "engine/error.h"
 #include "engine/evaluate/generate.h"
 #include "engine/evaluate/kept_weights.h"
@@ -42,11 +43,16 @@ class AtenThreads {
   int before_ = at::get_num_threads();
 };
 
+std::filesystem::path tower_of(const EvaluationSetup& setup, const nlohmann::json& config) {
+  const std::filesystem::path inner = inner_tower_folder(setup.source, config);
+  return setup.vision_tower.empty() && !inner.empty() ? setup.source / inner : setup.vision_tower;
+}
+
 }  // namespace
 
-void check_evaluation(const EvaluationRequest& request, const nlohmann::json& config) {
+void check_evaluation(const EvaluationRequest& request, const ModelSource& source) {
   try {
-    make_model(config);
+    make_model(source);
   } catch (const Error& error) {
     throw Error(error.code(), request.where + ": evaluation: " + error.what());
   }
@@ -60,7 +66,7 @@ RunEvaluation::RunEvaluation(const EvaluationRequest& request,
       setup_(setup),
       resources_(resources_of(setup, listener)),
       config_(read_json_object(setup.source / "config.json")),
-      prompts_({setup.source, request.tokenizer.value_or(setup.source), setup.tower}, config_) {
+      prompts_({setup.source, request.tokenizer.value_or(setup.source), tower_of(setup, config_)}, config_) {
   if (request_.text) {
     text_ = prompts_.tokenizer().encode(read_text_file(*request_.text, "text"), false);
   }
@@ -93,7 +99,8 @@ nlohmann::json RunEvaluation::compare_with(const std::filesystem::path& output) 
 
 nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
   const AtenThreads one(1);  // others have sequences of their own
-  CheckpointModel model(folder, request_.formats(), /*weight_only=*/false);
+  CheckpointModel model(
+      folder, request_.formats(), /*weight_only=*/false, at::kFloat, setup_.vision_tower);
   nlohmann::json measured = nlohmann::json::object();
   const auto give_memory = [&](int64_t longest) {
     malloc_trim(0);  // what was measured before has left much that is free

@@ -12,6 +12,7 @@
 #include "engine/checkpoint_model.h"
 #include "engine/evaluate/choice_file.h"
 #include "engine/evaluate/sequence_pass.h"
+#include "engine/models/model_source.h"
 #include "engine/prompt_reader.h"
 
 namespace oneshot {
@@ -31,13 +32,13 @@ struct EvaluationRequest {
 };
 
 /// throws Unsupported when the model cannot be run.
-void check_evaluation(const EvaluationRequest& request, const nlohmann::json& config);
+void check_evaluation(const EvaluationRequest& request, const ModelSource& source);
 
 struct EvaluationSetup {
   std::filesystem::path source;
-  std::filesystem::path tower;  // of the vision tower, where that is a checkpoint of its own
   int threads = 1;
-  std::optional<uint64_t> memory;  // bytes
+  std::optional<uint64_t> memory;      // bytes
+  std::filesystem::path vision_tower;  // folder; empty: inside the source or none
 };
 
 /// Measures the source when it is made, and the output when that is written.

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/weight_files.h"
 #include "engine/checkpoint/weight_header.h"
@@ -10,23 +12,12 @@
 
 namespace oneshot {
 
-WrittenCheckpoint::WrittenCheckpoint(const std::filesystem::path& folder)
+WrittenCheckpoint::WrittenCheckpoint(const std::filesystem::path& folder,
+                                     const std::filesystem::path& vision_tower)
     : config_(read_json_object(folder / "config.json")) {
   const WeightFiles found = find_weight_files(folder);
   for (const std::string& name : found.files) {
-    files_.push_back(std::make_unique<InputFile>(folder / name));
-    written_.push_back({name, files_.back()->size()});
-    const WeightHeader header = read_weight_header(*files_.back());
-    for (const TensorInfo& tensor : header.tensors) {
-      const bool is_new =
-          places_.try_emplace(tensor.name, Place{specs_.size(), files_.size() - 1, tensor.begin})
-              .second;
-      if (!is_new) {
-        throw Error(ErrorCode::Checkpoint,
-                    name + ": tensor '" + tensor.name + "' is in another file too");
-      }
-      specs_.push_back({tensor.name, tensor.dtype, tensor.shape});
-    }
+    add_file(folder / name, name, false);
   }
   for (const auto& [tensor, file] : found.file_of) {
     if (!places_.contains(tensor)) {
@@ -34,6 +25,34 @@ WrittenCheckpoint::WrittenCheckpoint(const std::filesystem::path& folder)
           ErrorCode::Checkpoint,
           found.index + ": tensor '" + tensor + "' is not in " + file + ", where the index has it");
     }
+  }
+  tower_ = find_vision_tower(folder, config_, vision_tower);
+  const bool has_own = std::any_of(specs_.begin(), specs_.end(), [](const TensorSpec& spec) {
+    return is_tower_tensor(spec.name);
+  });
+  if (tower_ && !has_own) {
+    for (const std::string& name : tower_->files) {
+      add_file(tower_->folder / name, tower_->name_of(name), true);
+    }
+  }
+}
+
+void WrittenCheckpoint::add_file(const std::filesystem::path& path,
+                                 const std::string& name,
+                                 bool in_tower) {
+  files_.push_back(std::make_unique<InputFile>(path));
+  const InputFile& file = *files_.back();
+  written_.push_back({name, file.size()});
+  const WeightHeader header = in_tower ? read_tower_header(file) : read_weight_header(file);
+  for (const TensorInfo& tensor : header.tensors) {
+    const bool is_new =
+        places_.try_emplace(tensor.name, Place{specs_.size(), files_.size() - 1, tensor.begin})
+            .second;
+    if (!is_new) {
+      throw Error(ErrorCode::Checkpoint,
+                  name + ": tensor '" + tensor.name + "' is in another file too");
+    }
+    specs_.push_back({tensor.name, tensor.dtype, tensor.shape});
   }
 }
 

@@ -1,5 +1,6 @@
 #include "engine/checkpoint/source.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <system_error>
@@ -84,7 +85,8 @@ void check_index(const WeightFiles& weights, const SourceCheckpoint& source) {
 
 }  // namespace
 
-SourceCheckpoint::SourceCheckpoint(const fs::path& folder) : folder_(folder) {
+SourceCheckpoint::SourceCheckpoint(const fs::path& folder, const fs::path& vision_tower)
+    : folder_(folder) {
   std::error_code failure;
   fs::file_status status = fs::status(folder, failure);
   if (!fs::exists(status)) {
@@ -101,31 +103,58 @@ SourceCheckpoint::SourceCheckpoint(const fs::path& folder) : folder_(folder) {
 
   WeightFiles weights = find_weight_files(folder);
   for (const std::string& name : weights.files) {
-    open_weights(name);
+    open_weights(folder / name, name, false);
   }
-  for (size_t i = 0; i < tensors_.size(); ++i) {
-    auto [other, is_new] = by_name_.emplace(tensors_[i].name, i);
-    if (!is_new) {
-      throw_bad(folder,
-                "tensor " + in_quotes(tensors_[i].name) + " is in two files, " +
-                    in_quotes(weight_files_[tensors_[other->second].file].name) + " and " +
-                    in_quotes(weight_files_[tensors_[i].file].name));
-    }
-  }
+  fill_names();
   if (!weights.index.empty()) {
     check_index(weights, *this);
+  }
+  first_tower_file_ = files_.size();
+  tower_ = find_vision_tower(folder, config_, vision_tower);
+  bool has_own = std::any_of(tensors_.begin(), tensors_.end(), [](const SourceTensor& tensor) {
+    return is_tower_tensor(tensor.name);
+  });
+  if (tower_ && !has_own && !tower_->files.empty()) {
+    open_tower();
+    fill_names();
   }
   std::set<std::string> read = std::move(weights.files);
   read.insert(weights.index);
   SourceFiles others = list_source_files(folder, config_, read);
   copied_files_ = std::move(others.copied);
   left_out_files_ = std::move(others.left_out);
+  tower_weight_files_ = std::move(others.tower_weights);
 }
 
-void SourceCheckpoint::open_weights(const std::string& name) {
-  files_.push_back(std::make_unique<InputFile>(folder_ / name));
+void SourceCheckpoint::open_tower() {
+  check_not_quantized(tower_->config, tower_->folder / "config.json");
+  size_t before = tensors_.size();
+  for (const std::string& name : tower_->files) {
+    open_weights(tower_->folder / name, tower_->name_of(name), true);
+  }
+  if (tensors_.size() == before) {
+    throw_bad(tower_->folder, "no vision tower: its weights hold no tensor 'vision_model.…'");
+  }
+}
+
+/// Anew, because views of short names move with their tensors.
+void SourceCheckpoint::fill_names() {
+  by_name_.clear();
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    auto [other, is_new] = by_name_.emplace(tensors_[i].name, i);
+    if (!is_new) {
+      throw_bad(folder_,
+                "tensor " + in_quotes(tensors_[i].name) + " is in two files, " +
+                    in_quotes(weight_files_[tensors_[other->second].file].name) + " and " +
+                    in_quotes(weight_files_[tensors_[i].file].name));
+    }
+  }
+}
+
+void SourceCheckpoint::open_weights(const fs::path& path, const std::string& name, bool in_tower) {
+  files_.push_back(std::make_unique<InputFile>(path));
   const InputFile& file = *files_.back();
-  WeightHeader header = read_weight_header(file);
+  WeightHeader header = in_tower ? read_tower_header(file) : read_weight_header(file);
   for (TensorInfo& tensor : header.tensors) {
     for (std::string_view suffix : kQuantizedSuffixes) {
       if (tensor.name.ends_with(suffix)) {

@@ -15,6 +15,7 @@
 #include "engine/checkpoint/file_io.h"
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/message_text.h"
+#include "engine/checkpoint/vision_tower.h"
 #include "engine/error.h"
 
 namespace oneshot {
@@ -81,21 +82,6 @@ Identity identity_of(const fs::path& folder) {
   return {status.st_dev, status.st_ino};
 }
 
-/// The folder of the vision tower, relative; empty when config.json names none in this folder.
-fs::path tower_folder(const fs::path& folder, const nlohmann::json& config) {
-  auto tower = config.find("mm_vision_tower");
-  if (tower == config.end() || !tower->is_string()) {
-    return {};
-  }
-  fs::path path = fs::path(tower->get<std::string>()).lexically_normal();
-  if (!path.has_filename()) {
-    path = path.parent_path();
-  }
-  std::error_code ignored;
-  bool inside = !path.empty() && path.is_relative() && path != "." && *path.begin() != "..";
-  return inside && fs::is_directory(folder / path, ignored) ? path : fs::path();
-}
-
 class Walk {
  public:
   Walk(const fs::path& root, const std::set<std::string>& read, const fs::path& tower)
@@ -112,6 +98,7 @@ class Walk {
     enter({}, false);
     std::sort(files_.copied.begin(), files_.copied.end());
     std::sort(files_.left_out.begin(), files_.left_out.end());
+    std::sort(files_.tower_weights.begin(), files_.tower_weights.end());
     return std::move(files_);
   }
 
@@ -119,6 +106,7 @@ class Walk {
   void enter(const fs::path& relative, bool in_tower);
   void visit(const fs::path& relative, bool in_tower);
   void visit_folder(const fs::path& relative, bool in_tower);
+  bool is_weights(const fs::path& relative) const;
   bool stays_behind(const fs::path& relative, bool in_tower) const;
   void add(std::vector<std::string>& list, std::string name);
 
@@ -149,6 +137,10 @@ void Walk::enter(const fs::path& relative, bool in_tower) {
   }
 }
 
+bool Walk::is_weights(const fs::path& relative) const {
+  return has_weight_extension(relative.filename().string()) || is_weight_index(root_ / relative);
+}
+
 bool Walk::stays_behind(const fs::path& relative, bool in_tower) const {
   std::string name = relative.filename().string();
   bool at_top = !relative.has_parent_path();
@@ -156,7 +148,7 @@ bool Walk::stays_behind(const fs::path& relative, bool in_tower) const {
       (at_top && std::find(kWrittenHere.begin(), kWrittenHere.end(), name) != kWrittenHere.end())) {
     return true;
   }
-  return !in_tower && (has_weight_extension(name) || is_weight_index(root_ / relative));
+  return !in_tower && is_weights(relative);
 }
 
 void Walk::visit_folder(const fs::path& relative, bool in_tower) {
@@ -203,6 +195,9 @@ void Walk::visit(const fs::path& relative, bool in_tower) {
   if (access(path.c_str(), R_OK) != 0) {
     throw_system_error(ErrorCode::Checkpoint, one_line(path.string()) + ": cannot open", errno);
   }
+  if (in_tower && is_weights(relative)) {
+    files_.tower_weights.push_back(name);
+  }
   add(files_.copied, name);
 }
 
@@ -211,7 +206,7 @@ void Walk::visit(const fs::path& relative, bool in_tower) {
 SourceFiles list_source_files(const fs::path& folder,
                               const nlohmann::json& config,
                               const std::set<std::string>& read) {
-  fs::path tower = tower_folder(folder, config);
+  fs::path tower = inner_tower_folder(folder, config);
   return Walk(folder, read, tower).run();
 }
 

@@ -11,8 +11,9 @@
 namespace oneshot {
 
 struct SourceFiles {
-  std::vector<std::string> copied;    // relative paths, sorted
-  std::vector<std::string> left_out;  // the same; a folder that was not entered ends in '/'
+  std::vector<std::string> copied;         // relative paths, sorted
+  std::vector<std::string> left_out;       // the same; a folder that was not entered ends in '/'
+  std::vector<std::string> tower_weights;  // of `copied`, weights of the tower folder and indexes
 };
 
 /// Sorts the files of a folder and its sub-folders, following links.

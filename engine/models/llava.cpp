@@ -153,8 +153,10 @@ std::unique_ptr<ModelGraph> make_graph(const DecoderConfig& decoder,
 }
 
 const nlohmann::json& original_tower_config(const ModelSource& source) {
-  if (source.tower_config() != nullptr) {
-    return *source.tower_config();
+  if (source.tower_config() != nullptr) {  // that of all of CLIP, or of its vision model alone
+    const auto vision = source.tower_config()->find("vision_config");
+    return vision != source.tower_config()->end() && vision->is_object() ? *vision
+                                                                         : *source.tower_config();
   }
   const auto own = source.config().find("_mm_vision_config");
   if (own != source.config().end() && own->is_object()) {

@@ -1,6 +1,7 @@
 // What a family makes its graph from.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -21,6 +22,18 @@ class ModelSource {
                        HasPrefix has_prefix = {},
                        const nlohmann::json* tower = nullptr)
       : config_(&config), tower_(tower), has_prefix_(std::move(has_prefix)) {}
+
+  /// Of a SourceCheckpoint or a WrittenCheckpoint.
+  template <typename Checkpoint>
+  static ModelSource of(const Checkpoint& checkpoint) {
+    const auto has_prefix = [&checkpoint](std::string_view prefix) {
+      const auto& tensors = checkpoint.tensors();
+      return std::any_of(tensors.begin(), tensors.end(), [prefix](const auto& tensor) {
+        return tensor.name.starts_with(prefix);
+      });
+    };
+    return ModelSource(checkpoint.config(), has_prefix, checkpoint.tower_config());
+  }
 
   const nlohmann::json& config() const { return *config_; }
   const nlohmann::json* tower_config() const { return tower_; }

@@ -113,7 +113,7 @@ TEST_P(EveryProtocol, TensorsAreThoseThatTorchSaved) {
 INSTANTIATE_TEST_SUITE_P(Files,
                          EveryProtocol,
                          testing::Values("state_dict.bin", "protocol_4.bin"),
-                         [](const auto& info) { return "File" + std::to_string(info.index); });
+                         [](const auto& file) { return "File" + std::to_string(file.index); });
 
 TEST_F(TorchFile, TiedTensorsLieInOnePlace) {
   const WeightHeader header = read_torch_header(InputFile(kFolder / "state_dict.bin"));

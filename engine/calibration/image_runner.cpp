@@ -102,7 +102,7 @@ void ImageRunner::walk(BlockRunner& blocks) {
   states_ = make(shapes, 0);
   tuned_states_ = is_tuned() ? make(shapes, 0) : nullptr;
   run_first_block();
-  blocks.count(inputs_.size() * (passes() / inputs_.size() / tower.blocks.size()));
+  blocks.count(passes() / tower.blocks.size());
   const size_t last = tower.blocks.size() - 1;
   for (size_t i = 0; i <= last; ++i) {
     SampleWalk walk;
@@ -112,7 +112,9 @@ void ImageRunner::walk(BlockRunner& blocks) {
                     i < last ? tuned_states_.get() : tuned_features_.get()};
     walk.context = [this](size_t sample, Stream stream) { return context(sample, stream); };
     walk.predicts = false;
-    if (i > 0) {
+    if (tower.is_unused(i) && !pass_.wants(*tower.blocks[i])) {
+      blocks.count(passes() / tower.blocks.size());
+    } else if (i > 0) {
       blocks.run(*tower.blocks[i], i - 1, walk, true);
     }
     if (std::find(tower.kept.begin(), tower.kept.end(), i) != tower.kept.end()) {

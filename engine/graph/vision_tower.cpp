@@ -42,6 +42,9 @@ std::vector<SeenImages> see_images(VisionTower& tower,
     passes.emplace_back(tower, std::move(one), weights.dtype);
   }
   for (size_t block = 0; block < tower.blocks.size(); ++block) {
+    if (tower.is_unused(block)) {
+      continue;
+    }
     tower.blocks[block]->load(weights);
     parallel_forward({passes.size(), threads}, [&](size_t i) { passes[i].run(block); });
     tower.blocks[block]->unload();

@@ -23,9 +23,15 @@ struct TowerShapes {
 struct VisionTower {
   std::vector<std::unique_ptr<Block>> blocks;  // three or more
   std::vector<size_t> kept;  // blocks whose outputs the last one finds in its context, ascending
+  size_t unused = 0;  // blocks before the last one whose outputs nobody reads: CLIP's last layer
   std::function<BlockContext(const ImageInput& images, at::ScalarType dtype)> context;
   std::function<TowerShapes(const ImageInput& images)> shapes;
   int64_t most_rows = 0;  // of the features of one image; 0: as many as fit the text
+
+  /// True when the features do not depend on the block.
+  bool is_unused(size_t block) const {
+    return block + 1 < blocks.size() && block + 1 + unused >= blocks.size();
+  }
 };
 
 /// The images of one text on their way through a tower.

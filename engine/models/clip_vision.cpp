@@ -123,10 +123,10 @@ size_t clip_state(const ClipVisionConfig& config, int64_t layer) {
   return static_cast<size_t>(state);
 }
 
-std::vector<std::unique_ptr<Block>> clip_blocks(const ClipVisionConfig& config, int64_t layers) {
+std::vector<std::unique_ptr<Block>> clip_blocks(const ClipVisionConfig& config) {
   std::vector<std::unique_ptr<Block>> blocks;
   blocks.push_back(std::make_unique<ClipEmbedding>(config));
-  for (int64_t i = 0; i < layers; ++i) {
+  for (int64_t i = 0; i < config.layers; ++i) {
     blocks.push_back(
         std::make_unique<ClipLayer>(config, config.prefix + "encoder.layers." + std::to_string(i)));
   }

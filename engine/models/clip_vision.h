@@ -29,8 +29,8 @@ ClipVisionConfig read_clip_vision(const ConfigReader& config, std::string prefix
 /// throws Checkpoint where there is none.
 size_t clip_state(const ClipVisionConfig& config, int64_t layer);
 
-/// The embedding and its first `layers` layers: block i gives the hidden state i of Transformers.
+/// The embedding and the layers: block i gives the hidden state i of Transformers.
 /// pixel_values [..., channels, image size, image size] → [n, patches + 1, hidden size], n images.
-std::vector<std::unique_ptr<Block>> clip_blocks(const ClipVisionConfig& config, int64_t layers);
+std::vector<std::unique_ptr<Block>> clip_blocks(const ClipVisionConfig& config);
 
 }  // namespace oneshot

@@ -83,8 +83,8 @@ std::unique_ptr<VisionTower> make_tower(const ClipVisionConfig& clip,
     const auto place = states.find(clip_state(clip, layer));
     projector.features.push_back(static_cast<size_t>(std::distance(states.begin(), place)));
   }
-  const size_t last = tower->kept.back();
-  tower->blocks = clip_blocks(clip, static_cast<int64_t>(last));
+  tower->blocks = clip_blocks(clip);
+  tower->unused = static_cast<size_t>(clip.layers) - tower->kept.back();
   projector.in = clip.hidden_size * static_cast<int64_t>(feature_layers.size());
   tower->blocks.push_back(std::make_unique<LlavaProjector>(projector));
   tower->context = [](const ImageInput&, at::ScalarType) { return BlockContext{}; };

@@ -169,7 +169,8 @@ std::unique_ptr<VisionTower> make_tower(const ConfigReader& config, int64_t out)
   auto tower = std::make_unique<VisionTower>();
   const size_t state = clip_state(clip, processor.integer("layer_idx", -2));
   tower->kept = {state};
-  tower->blocks = clip_blocks(clip, static_cast<int64_t>(state));
+  tower->blocks = clip_blocks(clip);
+  tower->unused = static_cast<size_t>(clip.layers) - state;
   auto projector = std::make_unique<HdProjector>(clip, out);
   tower->context = [](const ImageInput&, at::ScalarType) { return BlockContext{}; };
   tower->shapes = [clip, out, last = projector.get()](const ImageInput& images) {

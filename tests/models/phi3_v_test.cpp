@@ -47,7 +47,9 @@ TEST_F(Phi3VModel, TheTowerGivesTheRowsOfTheReference) {
     tower.blocks[i]->unload();
     EXPECT_EQ(pass.output().sizes(), i + 1 < tower.blocks.size() ? shapes.states : shapes.features);
   }
-  EXPECT_EQ(tower.blocks.size(), 1U + 2 + 1);  // the hidden state −2 of three layers
+  EXPECT_EQ(tower.blocks.size(), 1U + 3 + 1);
+  EXPECT_TRUE(tower.is_unused(3));  // the hidden state −2 of three layers is enough
+  EXPECT_FALSE(tower.is_unused(2) || tower.is_unused(4));
   expect_close(pass.output(), expected_["out.img_embeds"], {}, "rows");
 }
 

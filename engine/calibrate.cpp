@@ -77,6 +77,7 @@ class Calibration {
     run_calibration(pass);
     check_all_were_reached();
     results_.kept = tuning_.kept();
+    results_.unreached = tuning_.unreached();
     return std::move(results_);
   }
 

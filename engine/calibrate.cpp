@@ -81,6 +81,7 @@ class Calibration {
     run_calibration(pass);
     check_all_were_reached();
     results_.kept = tuning_.kept();
+    results_.unreached = tuning_.unreached();
     return std::move(results_);
   }
 
@@ -159,15 +160,15 @@ CalibrationData load_job_data(const Job& job,
   if (!job.tokenizer.empty() || std::filesystem::exists(folder / "tokenizer.json")) {
     tokenizer = Tokenizer::from_folder(folder);
   }
-  const ModelSizes sizes = make_model(ModelSource::of(source))->sizes();
+  const std::unique_ptr<ModelGraph> graph = make_model(ModelSource::of(source));
   CalibratedModel model;
   model.images = image_family(source.config()) ? &images : nullptr;
   model.config = &source.config();
   model.tokenizer = tokenizer ? &*tokenizer : nullptr;
   model.tokenizer_folder = folder;
-  model.vocabulary_size = sizes.vocabulary;
-  if (sizes.longest_text > 0) {
-    model.longest_sequence = sizes.longest_text;
+  model.vocabulary_size = graph->embedding_rows();
+  if (graph->sizes().longest_text > 0) {
+    model.longest_sequence = graph->sizes().longest_text;
   }
   return load_calibration(*job.calibration, model);
 }

@@ -81,7 +81,8 @@ struct TunableBlock {
 struct CalibrationResults {
   std::map<std::string, InputScales> inputs;
   std::map<std::string, CacheScales> caches;
-  std::vector<std::string> kept;  // modules that stay in floating point: no sample saw them
+  std::vector<std::string> kept;       // modules that stay in floating point: no sample saw them
+  std::vector<std::string> unreached;  // to be tuned, but in no block that samples go through
 };
 
 /// Thread safe: every const method may be called for different rows at the same time, and gives the

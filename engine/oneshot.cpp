@@ -229,6 +229,8 @@ class Run {
     }
     if (tuned_) {
       summarize_tuning(*tuned_, report_);
+      const std::vector<std::string>& unreached = calibrated_.unreached;
+      report_.unseen.insert(report_.unseen.end(), unreached.begin(), unreached.end());
     }
   }
 

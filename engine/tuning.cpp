@@ -96,6 +96,7 @@ void Tuning::prepare(ModelGraph& model, bool has_images) {
                       (unused > 0 ? ", as they have no images" : "") +
                       "; add it to ignore, or say what becomes of such modules with `unseen:`");
     }
+    unreached_.push_back(module.name);
     note_unseen({module.name});
   }
 }

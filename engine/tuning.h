@@ -44,6 +44,8 @@ class Tuning {
 
   /// Modules that no sample went through, and that stay in floating point for that.
   const std::vector<std::string>& kept() const { return kept_; }
+  /// Modules to be tuned that are in no block of the forward pass. Complete after prepare().
+  const std::vector<std::string>& unreached() const { return unreached_; }
 
  private:
   using Part = std::vector<std::pair<Module*, const PlannedModule*>>;  // of a modifier
@@ -68,7 +70,7 @@ class Tuning {
   size_t index_ = 0, done_ = 0, count_ = 0;                      // blocks
   double seconds_ = 0;                                           // of blocks tuned here
   size_t tuned_here_ = 0;
-  std::vector<std::string> kept_;
+  std::vector<std::string> kept_, unreached_;
 };
 
 }  // namespace oneshot

@@ -77,9 +77,8 @@ Module* ModelGraph::find(const std::string& name) {
 }
 
 std::vector<std::vector<NamedShape>> ModelGraph::tensors_by_part() {
-  const int64_t rows = parts_.embedding_rows > 0 ? parts_.embedding_rows : parts_.sizes.vocabulary;
   std::vector<std::vector<NamedShape>> parts{
-      {{parts_.embedding + ".weight", {rows, parts_.sizes.hidden}}}};
+      {{parts_.embedding + ".weight", {embedding_rows(), parts_.sizes.hidden}}}};
   for (Block* block : all_blocks()) {
     std::vector<NamedShape>& part = parts.emplace_back();
     for (const Module* module : block->modules()) {

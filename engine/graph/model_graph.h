@@ -48,8 +48,8 @@ class ModelGraph {
     std::function<BlockContext(const TextBatch& batch, at::ScalarType dtype)> context;
     std::unique_ptr<VisionTower> tower;  // null: the model reads texts alone
     /// Where rows of images' features stand in the place of a token's, unless the images say so
-    /// themselves (typed_places): as ids, 0 for tokens of the text; rows of lower numbers come first
-    /// among the features. Empty: nowhere.
+    /// themselves (typed_places): as ids, 0 for tokens of the text; rows of lower numbers come
+    /// first among the features. Empty: nowhere.
     std::function<at::Tensor(const at::Tensor& ids)> image_places;
   };
   explicit ModelGraph(Parts parts);
@@ -61,6 +61,10 @@ class ModelGraph {
   Block& tail() { return *tail_; }
   const std::vector<FoldablePair>& foldable() const { return parts_.foldable; }
   const ModelSizes& sizes() const { return parts_.sizes; }
+  /// Rows of the embedding, so ids that a text may have; the head may have fewer.
+  int64_t embedding_rows() const {
+    return parts_.embedding_rows > 0 ? parts_.embedding_rows : parts_.sizes.vocabulary;
+  }
   /// Null where the model reads texts alone.
   VisionTower* tower() { return parts_.tower.get(); }
   /// True where what images look like stands in rows of the text, and is not looked at again.

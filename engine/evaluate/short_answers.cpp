@@ -1,6 +1,6 @@
 #include "engine/evaluate/short_answers.h"
 
-#include <ATen/ATen.h>
+#include <optional>
 
 #include "engine/evaluate/generate.h"
 

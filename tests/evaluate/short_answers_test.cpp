@@ -1,12 +1,16 @@
 // Questions that the model answers itself, against what Transformers writes greedily.
 #include "engine/evaluate/short_answers.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "engine/aten_threads.h"
 #include "engine/checkpoint_model.h"
 #include "engine/score_questions.h"
 #include "tests/support/expect_error.h"
+#include "tests/support/expected_tensors.h"
 #include "tests/support/recipe_run.h"
 
 namespace oneshot {
@@ -62,6 +66,27 @@ TEST_F(ShortAnswers, TellHowFarTheyAreAndEndWhenAsked) {
   });
   EXPECT_EQ(std::count(done.begin(), done.end(), 0), 16);
   EXPECT_EQ(std::count(done.begin(), done.end(), 1), 4);
+}
+
+TEST_F(ShortAnswers, SeeTheImagesOfTheirQuestion) {
+  CheckpointModel llava(test_model("llava_hf"), {}, false);
+  const Expected reference(test_model("llava_hf") / "expected.safetensors");
+  const at::Tensor ids = reference["in.input_ids"][0];
+  const int64_t likeliest = reference["out.logits"][0][-1].argmax().item<int64_t>();
+  ChoiceItem item;
+  item.images = {"a.png"};
+  for (int64_t i = 0; i < ids.size(0); ++i) {
+    item.context.push_back(ids[i].item<int32_t>());
+  }
+  AnswerSetup setup{prompts.tokenizer(), {static_cast<int32_t>(likeliest)}};
+  std::vector<std::filesystem::path> loaded;
+  setup.load = [&](std::span<const std::filesystem::path> files) {
+    loaded.assign(files.begin(), files.end());
+    return ImageInput{{"pixel_values", reference["in.pixel_values"]}};
+  };
+  // The first token is the reference's, and ends the answer.
+  EXPECT_EQ(write_answers(llava.graph(), llava.weights(), {&item, 1}, setup), Texts{""});
+  EXPECT_EQ(loaded, item.images);
 }
 
 /// The model writes " she had been in the world, and the last, and the l" behind "… letter, that",

@@ -15,6 +15,7 @@
 #include "engine/evaluation_memory.h"
 #include "engine/prompt_reader.h"
 #include "engine/report.h"
+#include "engine/score_questions.h"
 
 namespace oneshot::cli {
 namespace {
@@ -73,33 +74,30 @@ class Evaluation {
     Results results;
     const PerplexityOptions options{arguments_.sequence_length, arguments_.samples};
     if (against != nullptr) {
-      give_memory({&model, against}, options.sequence_length);
+      give_memory({&model, against});
       results.divergence = divergence({model.graph(), model.weights()},
                                       {against->graph(), against->weights()},
                                       inputs.text,
                                       options,
                                       resources_);
     } else if (!arguments_.text.empty()) {
-      give_memory({&model}, options.sequence_length);
+      give_memory({&model});
       results.perplexity =
           perplexity(model.graph(), model.weights(), inputs.text, options, resources_);
     }
     if (!inputs.choices.empty()) {
-      give_memory({&model}, longest_sequence(inputs.choices));
-      results.choices = score_choices(model.graph(),
-                                      model.weights(),
-                                      inputs.choices,
-                                      arguments_.samples,
-                                      resources_,
-                                      [&](auto images) { return inputs.prompts.load(images); });
+      results.choices = score_questions(model,
+                                        inputs.choices,
+                                        {inputs.prompts, arguments_.samples, arguments_.memory},
+                                        resources_);
     }
     return results;
   }
 
  private:
-  void give_memory(const std::vector<CheckpointModel*>& models, int64_t longest) {
+  void give_memory(const std::vector<CheckpointModel*>& models) {
     resources_.tokens_at_once =
-        tokens_at_once({models, longest, resources_.threads, arguments_.memory});
+        tokens_at_once({models, arguments_.sequence_length, resources_.threads, arguments_.memory});
   }
 
   const EvalArguments& arguments_;

@@ -101,11 +101,13 @@ void add_eval(CLI::App& app, EvalArguments& to) {
   CLI::App* eval = app.add_subcommand("eval", "measure how good a checkpoint is, quantized or not");
   eval->add_option("DIR", to.folder, "folder of a checkpoint")->required();
   eval->add_option("--text", to.text, "text file to measure the perplexity on");
-  eval->add_option("--choices",
-                   to.choices,
-                   "questions to measure the accuracy on: {context, choices, answer, category} a "
-                   "line; the largest log-likelihood wins, for accuracy_normalized divided by the "
-                   "characters of the choice")
+  eval->add_option(
+          "--choices",
+          to.choices,
+          "questions to measure the accuracy on: {context, choices, answer, category, "
+          "image} a line; the largest log-likelihood wins, for accuracy_normalized divided "
+          "by the characters of the choice; or {context, answers, category, image}: what "
+          "the model writes is compared with the answers of people, as VQA and TextVQA do")
       ->type_name("FILE.jsonl");
   eval->add_option("--against",
                    to.against,

@@ -1,8 +1,8 @@
 #include "engine/run_evaluation.h"
 
-#include <ATen/Parallel.h>
 #include <malloc.h>
 
+#include "engine/aten_threads.h"
 #include "engine/checkpoint/json_file.h"
 #include "engine/checkpoint/text_file.h"
 #include "engine/checkpoint/vision_tower.h"
@@ -13,6 +13,7 @@
 #include "engine/evaluation_memory.h"
 #include "engine/models/registry.h"
 #include "engine/run_listener.h"
+#include "engine/score_questions.h"
 #include "engine/text/end_tokens.h"
 
 namespace oneshot {
@@ -30,18 +31,6 @@ EvaluationResources resources_of(const EvaluationSetup& setup, RunListener& list
   };
   return resources;
 }
-
-/// How many threads ATen uses on this one, for as long as this lives.
-class AtenThreads {
- public:
-  explicit AtenThreads(int threads) { at::set_num_threads(threads); }
-  ~AtenThreads() { at::set_num_threads(before_); }
-  AtenThreads(const AtenThreads&) = delete;
-  AtenThreads& operator=(const AtenThreads&) = delete;
-
- private:
-  int before_ = at::get_num_threads();
-};
 
 std::filesystem::path tower_of(const EvaluationSetup& setup, const nlohmann::json& config) {
   const std::filesystem::path inner = inner_tower_folder(setup.source, config);
@@ -102,24 +91,18 @@ nlohmann::json RunEvaluation::measure(const std::filesystem::path& folder) {
   CheckpointModel model(
       folder, request_.formats(), /*weight_only=*/false, at::kFloat, setup_.vision_tower);
   nlohmann::json measured = nlohmann::json::object();
-  const auto give_memory = [&](int64_t longest) {
-    malloc_trim(0);  // what was measured before has left much that is free
-    resources_.tokens_at_once = tokens_at_once({{&model}, longest, setup_.threads, setup_.memory});
-  };
   if (request_.text) {
-    give_memory(request_.sequence_length);
+    malloc_trim(0);  // what was measured before has left much that is free
+    resources_.tokens_at_once =
+        tokens_at_once({{&model}, request_.sequence_length, setup_.threads, setup_.memory});
     const PerplexityOptions options{request_.sequence_length, request_.samples};
     add_to_json(perplexity(model.graph(), model.weights(), text_, options, resources_), measured);
   }
   if (!choices_.empty()) {
-    give_memory(longest_sequence(choices_));
-    add_to_json(score_choices(model.graph(),
-                              model.weights(),
-                              choices_,
-                              request_.samples,
-                              resources_,
-                              [this](auto images) { return prompts_.load(images); }),
-                measured);
+    malloc_trim(0);
+    add_to_json(
+        score_questions(model, choices_, {prompts_, request_.samples, setup_.memory}, resources_),
+        measured);
   }
   if (request_.generate) {
     malloc_trim(0);
@@ -133,8 +116,8 @@ std::string RunEvaluation::generated(CheckpointModel& model) {
   const std::vector<int32_t> prompt = prompts_.ids(*request_.generate, {});
   GenerationOptions options;
   options.max_tokens = kGeneratedTokens;
-  options.end_tokens = end_tokens(
-      {setup_.source, &model.config(), prompts_.folders().tokenizer}, prompts_.tokenizer());
+  options.end_tokens = end_tokens({setup_.source, &model.config(), prompts_.folders().tokenizer},
+                                  prompts_.tokenizer());
   const int64_t tokens = static_cast<int64_t>(prompt.size()) + kGeneratedTokens;
   const Weights weights =
       kept_weights(model.weights(), kept_weight_bytes(model, tokens, setup_.memory));

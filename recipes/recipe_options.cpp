@@ -150,7 +150,7 @@ std::vector<Option> evaluation_options() {
       {.name = "choices",
        .type = OptionType::Path,
        .example = "choices: vqa.jsonl",
-       .description = "Multiple-choice questions to measure the accuracy on."},
+       .description = "Questions with choices or short answers to measure the accuracy on."},
       {.name = "generate",
        .example = "generate: Once upon a time",
        .description = "Prompt of a sample generation."},

@@ -18,7 +18,9 @@ using nlohmann::json;
 json parse_row(const std::string& line, const std::string& where) {
   json row = json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!row.is_object()) {
-    fail(where, "no JSON object; a row is {\"context\": …, \"choices\": […], \"answer\": 0}");
+    fail(where,
+         "no JSON object; a row is {\"context\": …, \"choices\": […], \"answer\": 0} or "
+         "{\"context\": …, \"answers\": […]}");
   }
   return row;
 }
@@ -64,19 +66,63 @@ void read_choices(const json& choices, ChoiceItem& item, const Tokenizer& tokeni
   }
 }
 
+void read_right_choice(const json& answer, ChoiceItem& item) {
+  const auto last = static_cast<int64_t>(item.choices.size()) - 1;
+  if (!answer.is_number_integer() || answer < 0 || answer > last) {
+    fail(item.where,
+         "'answer' must be the index of a choice, 0 to " + std::to_string(last) + ", found " +
+             answer.dump().substr(0, 40));
+  }
+  item.answer = answer.get<size_t>();
+}
+
+/// A text or a list of texts.
+std::vector<std::string> answers_of(const json& answers, const std::string& where) {
+  if (!answers.is_array()) {
+    return {text_of(answers, "'answers'", where)};
+  }
+  if (answers.empty()) {
+    fail(where, "'answers' must be a text or a list of one text or more, found []");
+  }
+  std::vector<std::string> texts;
+  for (const json& answer : answers) {
+    texts.push_back(text_of(answer, "an answer", where));
+  }
+  return texts;
+}
+
+bool has(const json& row, const char* key) {
+  const auto found = row.find(key);
+  return found != row.end() && !found->is_null();
+}
+
+void read_choices_or_answers(const json& row, ChoiceItem& item, const Tokenizer& tokenizer) {
+  if (has(row, "choices") == has(row, "answers")) {
+    const char* found =
+        has(row, "choices") ? "'choices' and 'answers'" : "neither 'choices' nor 'answers'";
+    fail(item.where, std::string("has ") + found + "; write one of them");
+  }
+  if (has(row, "answers")) {
+    item.answers = answers_of(row["answers"], item.where);
+    return;
+  }
+  read_choices(row["choices"], item, tokenizer);
+  read_right_choice(value_of(row, "answer", item.where), item);
+}
+
 /// A path or a list of paths, from the folder of the file.
 std::vector<std::filesystem::path> images_of(const json& row,
                                              const std::filesystem::path& folder,
                                              const std::string& where) {
-  const auto image = row.find("image");
   std::vector<std::filesystem::path> images;
-  if (image == row.end() || image->is_null()) {
+  if (!has(row, "image")) {
     return images;
   }
-  if (!image->is_array()) {
-    return {folder / text_of(*image, "'image'", where)};
+  const json& image = row["image"];
+  if (!image.is_array()) {
+    return {folder / text_of(image, "'image'", where)};
   }
-  for (const json& one : *image) {
+  for (const json& one : image) {
     images.push_back(folder / text_of(one, "an image", where));
   }
   return images;
@@ -107,17 +153,9 @@ ChoiceItem read_item(const json& row,
   item.where = where;
   item.images = images_of(row, folder, where);
   item.context = context_of(row, item, contexts);
-  read_choices(value_of(row, "choices", where), item, tokenizer);
-  const json& answer = value_of(row, "answer", where);
-  const auto last = static_cast<int64_t>(item.choices.size()) - 1;
-  if (!answer.is_number_integer() || answer < 0 || answer > last) {
-    fail(where,
-         "'answer' must be the index of a choice, 0 to " + std::to_string(last) + ", found " +
-             answer.dump().substr(0, 40));
-  }
-  item.answer = answer.get<size_t>();
-  if (const auto category = row.find("category"); category != row.end() && !category->is_null()) {
-    item.category = text_of(*category, "'category'", where);
+  read_choices_or_answers(row, item, tokenizer);
+  if (has(row, "category")) {
+    item.category = text_of(row["category"], "'category'", where);
   }
   return item;
 }

@@ -16,16 +16,6 @@ struct Candidate {
   int64_t context_tokens = 0;
 };
 
-std::vector<ChoiceItem> evenly_spaced(std::span<const ChoiceItem> items, int64_t samples) {
-  const auto all = static_cast<int64_t>(items.size());
-  const int64_t count = samples > 0 ? std::min(samples, all) : all;
-  std::vector<ChoiceItem> taken;
-  for (int64_t i = 0; i < count; ++i) {
-    taken.push_back(items[static_cast<size_t>(i * all / count)]);
-  }
-  return taken;
-}
-
 /// Numbers for lists of image files: the same for the same list.
 class ImageNumbers {
  public:
@@ -55,13 +45,13 @@ at::Tensor sequence_of(const ChoiceItem& item, size_t choice) {
   return at::tensor(ids).to(at::kLong);
 }
 
-void check_length(const ModelGraph& model, const ChoiceItem& item, const at::Tensor& ids) {
-  if (model.sizes().longest_text > 0 && ids.size(0) > model.sizes().longest_text) {
-    throw Error(ErrorCode::Checkpoint,
-                item.where + ": context and choice have " + std::to_string(ids.size(0)) +
-                    " tokens, more than the " + std::to_string(model.sizes().longest_text) +
-                    " that the model can read");
+/// Of the context, with its longest choice.
+size_t tokens_of(const ChoiceItem& item) {
+  size_t longest = 0;
+  for (const std::vector<int32_t>& choice : item.choices) {
+    longest = std::max(longest, choice.size());
   }
+  return item.context.size() + longest;
 }
 
 size_t largest(const std::vector<double>& scores) {
@@ -73,25 +63,52 @@ void count(const ChoiceItem& item, const std::vector<double>& sums, ChoicesResul
   for (size_t i = 0; i < sums.size(); ++i) {
     normalized[i] /= static_cast<double>(item.characters[i]);
   }
-  const auto add = [&](ChoiceCount& to) {
-    ++to.items;
-    to.right += largest(sums) == item.answer ? 1 : 0;
-    to.right_normalized += largest(normalized) == item.answer ? 1 : 0;
-  };
-  add(result.all);
-  if (!item.category.empty()) {
-    add(result.by_category[item.category]);
-  }
+  result.add(
+      item, largest(sums) == item.answer ? 1 : 0, largest(normalized) == item.answer ? 1 : 0);
 }
 
 }  // namespace
 
+void ChoicesResult::add(const ChoiceItem& item, double right, double right_normalized) {
+  const auto add_to = [&](ChoiceCount& count) {
+    ++count.items;
+    count.right += right;
+    count.right_normalized += right_normalized;
+  };
+  add_to(all);
+  if (!item.category.empty()) {
+    add_to(by_category[item.category]);
+  }
+}
+
+std::vector<ChoiceItem> evenly_spaced(std::span<const ChoiceItem> items, int64_t samples) {
+  const auto all = static_cast<int64_t>(items.size());
+  const int64_t count = samples > 0 ? std::min(samples, all) : all;
+  std::vector<ChoiceItem> taken;
+  for (int64_t i = 0; i < count; ++i) {
+    taken.push_back(items[static_cast<size_t>(i * all / count)]);
+  }
+  return taken;
+}
+
+void check_lengths(const ModelGraph& model, std::span<const ChoiceItem> items) {
+  const int64_t longest = model.sizes().longest_text;
+  for (const ChoiceItem& item : items) {
+    const auto tokens = static_cast<int64_t>(tokens_of(item));
+    if (longest > 0 && tokens > longest) {
+      throw Error(ErrorCode::Checkpoint,
+                  item.where + ": " +
+                      (item.has_choices() ? "context and choice have " : "the context has ") +
+                      std::to_string(tokens) + " tokens, more than the " + std::to_string(longest) +
+                      " that the model can read");
+    }
+  }
+}
+
 int64_t longest_sequence(std::span<const ChoiceItem> items) {
   size_t longest = 0;
   for (const ChoiceItem& item : items) {
-    for (const std::vector<int32_t>& choice : item.choices) {
-      longest = std::max(longest, item.context.size() + choice.size());
-    }
+    longest = std::max(longest, tokens_of(item));
   }
   return static_cast<int64_t>(longest);
 }
@@ -99,24 +116,22 @@ int64_t longest_sequence(std::span<const ChoiceItem> items) {
 ChoicesResult score_choices(ModelGraph& model,
                             const Weights& weights,
                             std::span<const ChoiceItem> items,
-                            int64_t samples,
                             const EvaluationResources& resources,
                             const LoadImages& load) {
   const c10::InferenceMode inference;
-  const std::vector<ChoiceItem> taken = evenly_spaced(items, samples);
+  check_lengths(model, items);
   ChoicesResult result;
   std::vector<Candidate> candidates;
   std::vector<at::Tensor> ids;
   ImageNumbers numbers;
   SequenceImages images;
-  for (size_t i = 0; i < taken.size(); ++i) {
-    const std::optional<size_t> number = numbers.of(taken[i].images);
-    images.of.insert(images.of.end(), taken[i].choices.size(), number);
-    result.log_likelihoods.emplace_back(taken[i].choices.size());
-    for (size_t choice = 0; choice < taken[i].choices.size(); ++choice) {
-      candidates.push_back({i, choice, static_cast<int64_t>(taken[i].context.size())});
-      ids.push_back(sequence_of(taken[i], choice));
-      check_length(model, taken[i], ids.back());
+  for (size_t i = 0; i < items.size(); ++i) {
+    const std::optional<size_t> number = numbers.of(items[i].images);
+    images.of.insert(images.of.end(), items[i].choices.size(), number);
+    result.log_likelihoods.emplace_back(items[i].choices.size());
+    for (size_t choice = 0; choice < items[i].choices.size(); ++choice) {
+      candidates.push_back({i, choice, static_cast<int64_t>(items[i].context.size())});
+      ids.push_back(sequence_of(items[i], choice));
     }
   }
   if (numbers.empty()) {
@@ -129,8 +144,8 @@ ChoicesResult score_choices(ModelGraph& model,
         pass.log_likelihood(i, ids[number], candidate.context_tokens);
   };
   score_sequences(model, weights, ids, resources, score, images);
-  for (size_t i = 0; i < taken.size(); ++i) {
-    count(taken[i], result.log_likelihoods[i], result);
+  for (size_t i = 0; i < items.size(); ++i) {
+    count(items[i], result.log_likelihoods[i], result);
   }
   return result;
 }

@@ -50,6 +50,22 @@ TEST_F(EvalCommand, PrintsTheAccuracyByCategory) {
   EXPECT_THAT(result.out, HasSubstr("): kjv\n"));
 }
 
+TEST_F(EvalCommand, ScoresShortAnswers) {
+  // Greedily by Transformers: " she had been in the world, and the last, and the l".
+  const std::string context =
+      R"({"context": "She was so very much surprised by the letter, that", "category": "novel",)";
+  write_file(folder.path() / "x.jsonl",
+             context +
+                 R"( "answers": ["She had been in a world and the last and the L."]})"
+                 "\n" +
+                 context + R"( "answers": "that she had been in the world"})");
+  const ProcessResult table = run({"--choices", "x.jsonl"});
+  EXPECT_THAT(table.out, HasSubstr("accuracy    50.00 % of 2 items (50.00 % by the character)\n"));
+  const json found = json::parse(run({"--choices", "x.jsonl", "--json"}).out);
+  EXPECT_EQ(found["accuracy"], 0.5);
+  EXPECT_EQ(found["by_category"]["novel"]["accuracy_normalized"], 0.5);
+}
+
 TEST_F(EvalCommand, ComparesWithAnotherCheckpoint) {
   const std::vector<std::string> arguments{
       "--text", kText, "--against", kModel, "--samples", "2", "--sequence-length", "64"};

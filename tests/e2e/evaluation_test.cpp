@@ -44,6 +44,18 @@ TEST(Evaluation, IsInTheReport) {
   EXPECT_NE(written["after"]["generated"], "");
 }
 
+TEST(Evaluation, AsksForShortAnswers) {
+  const TemporaryFolder folder;
+  // Greedily by Transformers, of the source: " she had been in the world, and the last, and the l".
+  write_file(folder.path() / "x.jsonl",
+             R"({"context": "She was so very much surprised by the letter, that", )"
+             R"("answers": "she had been in the world and the last and the l"})");
+  const Report report = run_recipe(folder, {.recipe = recipe("W8A16", "choices: x.jsonl")});
+  EXPECT_EQ((*report.evaluation)["before"]["accuracy"], 1);
+  EXPECT_EQ((*report.evaluation)["before"]["items"], 1);
+  EXPECT_EQ((*report.evaluation)["after"]["items"], 1);
+}
+
 TEST(Evaluation, AbsentLeavesNothing) {
   const TemporaryFolder folder;
   EXPECT_TRUE(run_recipe(folder, {.recipe = quantize_recipe("scheme: W4A16")}).evaluation ==

@@ -27,7 +27,7 @@ std::vector<ChoiceItem> read_items(const std::filesystem::path& file) {
 class Choices : public testing::Test {
  protected:
   ChoicesResult score(int64_t samples = 0, const EvaluationResources& resources = {}) {
-    return score_choices(model.graph(), model.weights(), items, samples, resources);
+    return score_choices(model.graph(), model.weights(), evenly_spaced(items, samples), resources);
   }
 
   CheckpointModel model{tiny_llama(), {}, false};
@@ -104,7 +104,9 @@ struct DamagedRow {
 
 TEST(ChoiceFile, NamesTheLineOfADamagedRow) {
   const DamagedRow rows[] = {
-      {"{", R"(no JSON object; a row is {"context": …, "choices": […], "answer": 0})"},
+      {"{",
+       R"(no JSON object; a row is {"context": …, "choices": […], "answer": 0} or )"
+       R"({"context": …, "answers": […]})"},
       {R"({"choices": ["a", "b"], "answer": 0})", "'context' is missing"},
       {R"({"context": 1, "choices": ["a", "b"], "answer": 0})",
        "'context' must be a text, found 1"},
@@ -119,14 +121,21 @@ TEST(ChoiceFile, NamesTheLineOfADamagedRow) {
       {R"({"context": "x", "choices": ["a", "b"], "answer": "b"})",
        "'answer' must be the index of a choice, 0 to 1, found \"b\""},
       {R"({"context": "x", "choices": ["a", "b"], "answer": 0, "category": 3})",
-       "'category' must be a text, found 3"}};
+       "'category' must be a text, found 3"},
+      {R"({"context": "x", "choices": ["a", "b"], "answer": 0, "answers": ["a"]})",
+       "has 'choices' and 'answers'; write one of them"},
+      {R"({"context": "x", "answers": null})",
+       "has neither 'choices' nor 'answers'; write one of them"},
+      {R"({"context": "x", "answers": []})",
+       "'answers' must be a text or a list of one text or more, found []"},
+      {R"({"context": "x", "answers": 5})", "'answers' must be a text, found 5"},
+      {R"({"context": "x", "answers": ["a", 5]})", "an answer must be a text, found 5"}};
   const TemporaryFolder folder;
   const std::filesystem::path file = folder.path() / "x.jsonl";
   for (const DamagedRow& damaged : rows) {
     write_file(file, std::string("\n") + damaged.row + "\n");
-    expect_error(ErrorCode::Checkpoint, file.string() + ":2: " + damaged.message, [&] {
-      read_items(file);
-    });
+    expect_error(
+        ErrorCode::Checkpoint, file.string() + ":2: " + damaged.message, [&] { read_items(file); });
   }
 }
 
@@ -138,9 +147,7 @@ TEST(ChoiceFile, RefusesImagesWhereTheModelReadsNoneAndFilesWithoutRows) {
                file.string() + ":1: config.json: this model reads texts, no images",
                [&] { read_items(file); });
   write_file(file, "\n");
-  expect_error(ErrorCode::Checkpoint, file.string() + ": has no rows", [&] {
-    read_items(file);
-  });
+  expect_error(ErrorCode::Checkpoint, file.string() + ": has no rows", [&] { read_items(file); });
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "engine/text/image_family.h"
+#include "engine/graph/image_family.h"
 
 namespace oneshot {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/image_family.h"
+#include "engine/graph/image_family.h"
 #include "engine/text/tokenizer.h"
 
 namespace oneshot {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/text/image_family.h"
+#include "engine/graph/image_family.h"
 
 namespace oneshot {
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "engine/text/image_family.h"
+#include "engine/graph/image_family.h"
 #include "engine/vision/image_keys.h"
 #include "engine/vision/resize.h"
 

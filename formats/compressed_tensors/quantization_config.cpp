@@ -54,7 +54,9 @@ json args_json(const QuantArgs& args) {
   out["num_bits"] = args.bits;
   out["observer"] = args.observer.empty() ? json(nullptr) : json(args.observer);
   out["observer_kwargs"] = json::object();
-  const char* scale_dtype = spelling(kScaleDtypes, args.scale_dtype);
+  // Named, compressed-tensors would compute in float16 beside a model in bfloat16, and fail.
+  const char* scale_dtype =
+      args.scale_dtype == ScaleDtype::F16 ? nullptr : spelling(kScaleDtypes, args.scale_dtype);
   out["scale_dtype"] = scale_dtype == nullptr ? json(nullptr) : json(scale_dtype);
   out["strategy"] = spelling(kStrategies, args.strategy);
   out["symmetric"] = args.symmetric;

@@ -165,8 +165,8 @@ TEST(ImageGeometry, NamesTheKeyThatIsWrong) {
 TEST(ImageGeometry, RefusesModelsWithoutImagesAndMissingFiles) {
   const TemporaryFolder folder;
   expect_error(ErrorCode::Unsupported,
-               "config.json: images are not supported for model_type 'llama', supported: llava, "
-               "mllama, qwen2_vl, qwen2_5_vl, phi3_v and CogVLM2",
+               "config.json: not of a family whose images are known here; those of llava, qwen2_vl, "
+               "qwen2_5_vl, mllama, phi3_v and cogvlm2 are",
                [&] {
                  make_image_geometry(folder.path(), {{"model_type", "llama"}});
                });

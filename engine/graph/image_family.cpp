@@ -1,4 +1,4 @@
-#include "engine/text/image_family.h"
+#include "engine/graph/image_family.h"
 
 #include <algorithm>
 #include <array>

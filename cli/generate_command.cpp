@@ -47,7 +47,8 @@ void generate_command(const GenerateArguments& arguments) {
   CheckpointModel model(
       arguments.folder, all_formats(), arguments.weight_only, at::kFloat, arguments.vision_tower);
   at::set_num_threads(generation_threads(model, thread_count(arguments.threads)));
-  const PromptReader prompts({arguments.folder, tokenizer_folder, model.tower_folder()}, model.config());
+  const PromptReader prompts({arguments.folder, tokenizer_folder, model.tower_folder()},
+                             model.config());
   const Tokenizer& tokenizer = prompts.tokenizer();
   const std::vector<int32_t> prompt = arguments.chat
                                           ? prompts.chat_ids(arguments.prompt, arguments.images)
@@ -73,12 +74,8 @@ void generate_command(const GenerateArguments& arguments) {
     }
     return !listener.cancelled();
   };
-  const Generation result = generate(model.graph(),
-                                     weights,
-                                     prompt,
-                                     options,
-                                     on_token,
-                                     images.empty() ? nullptr : &images);
+  const Generation result = generate(
+      model.graph(), weights, prompt, options, on_token, images.empty() ? nullptr : &images);
   if (!arguments.json) {
     print_now(stream.finish() + "\n");
     return;

@@ -129,10 +129,11 @@ void add_generate(CLI::App& app, GenerateArguments& to) {
   generate->add_option("DIR", to.folder, "folder of a checkpoint")->required();
   generate->add_option("--prompt", to.prompt, "the text to continue")->required();
   generate
-      ->add_option("--image",
-                   to.images,
-                   "an image that the text is about, where it says <image>, else in front; again for "
-                   "more images")
+      ->add_option(
+          "--image",
+          to.images,
+          "an image that the text is about, where it says <image>, else in front; again for "
+          "more images")
       ->allow_extra_args(false);
   generate->add_flag("--chat", to.chat, "ask the prompt as a user, through the chat template");
   generate->add_option("--max-tokens", to.max_tokens, "most tokens to add")

@@ -53,7 +53,9 @@ CheckpointModel::CheckpointModel(const std::filesystem::path& folder,
                                  bool weight_only,
                                  at::ScalarType dtype,
                                  const std::filesystem::path& vision_tower)
-    : checkpoint_(folder, vision_tower), dtype_(dtype), graph_(make_model(ModelSource::of(checkpoint_))) {
+    : checkpoint_(folder, vision_tower),
+      dtype_(dtype),
+      graph_(make_model(ModelSource::of(checkpoint_))) {
   choose_format(std::move(formats));
   check_shapes();
   if (!weight_only) {

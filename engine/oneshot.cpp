@@ -266,7 +266,8 @@ class Run {
   RunListener& listener_;
   const Clock::time_point start_ = Clock::now();
   const SourceCheckpoint source_;
-  const ImageFiles images_{processor_folder(source_.folder(), source_.tower_folder()), source_.config()};
+  const ImageFiles images_{processor_folder(source_.folder(), source_.tower_folder()),
+                           source_.config()};
   Plan plan_;
   Report report_;
   CalibrationData data_;

@@ -85,9 +85,9 @@ struct Plan {
   int64_t slice_bytes = 0;  // of a weight, read at a time by one thread
   uint64_t band_bytes = 0;  // of a tensor that comes in ranges of columns, gathered before a write
   uint64_t state_memory_bytes =
-      0;                       // for hidden states of samples between blocks; more goes to a file
+      0;  // for hidden states of samples between blocks; more goes to a file
   uint64_t image_memory_bytes = 0;  // the same for what their images look like
-  size_t samples_at_once = 0;  // whose activations are kept while a block is tuned
+  size_t samples_at_once = 0;       // whose activations are kept while a block is tuned
 
   uint64_t output_bytes() const;  // all safetensors files, exact; not those of a copied tower
 };

@@ -55,7 +55,8 @@ RunEvaluation::RunEvaluation(const EvaluationRequest& request,
       setup_(setup),
       resources_(resources_of(setup, listener)),
       config_(read_json_object(setup.source / "config.json")),
-      prompts_({setup.source, request.tokenizer.value_or(setup.source), tower_of(setup, config_)}, config_) {
+      prompts_({setup.source, request.tokenizer.value_or(setup.source), tower_of(setup, config_)},
+               config_) {
   if (request_.text) {
     text_ = prompts_.tokenizer().encode(read_text_file(*request_.text, "text"), false);
   }

@@ -23,8 +23,8 @@ class TuningSamples : public BlockSamples {
 
   size_t size() const override { return inputs().size(); }
   int64_t rows(size_t sample) const override {
-    const at::Tensor shaped = walk_.streams.to != nullptr ? walk_.streams.to->get(sample)
-                                                          : inputs().get(sample);
+    const at::Tensor shaped =
+        walk_.streams.to != nullptr ? walk_.streams.to->get(sample) : inputs().get(sample);
     return shaped.numel() / shaped.size(-1);
   }
   int64_t counted(size_t sample) const override {

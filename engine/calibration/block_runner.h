@@ -17,7 +17,7 @@ enum class Stream { Original, Tuned };
 /// Where the samples' states come from and go to; the same object where they stay in place.
 struct StateStreams {
   SampleStates* from = nullptr;
-  SampleStates* to = nullptr;  // null: nobody reads them
+  SampleStates* to = nullptr;          // null: nobody reads them
   SampleStates* tuned_from = nullptr;  // null: nothing is tuned
   SampleStates* tuned_to = nullptr;
 };

@@ -32,8 +32,7 @@ uint64_t ImageRunner::passes() const {
 
 std::unique_ptr<SampleStates> ImageRunner::make(std::vector<std::vector<int64_t>> shapes,
                                                 uint64_t memory) const {
-  return std::make_unique<SampleStates>(
-      std::move(shapes), pass_.state_dtype, memory, pass_.folder);
+  return std::make_unique<SampleStates>(std::move(shapes), pass_.state_dtype, memory, pass_.folder);
 }
 
 void ImageRunner::run(BlockRunner& blocks) {
@@ -77,8 +76,8 @@ void ImageRunner::see_all(BlockRunner& blocks) {
     while (first + images.size() < inputs_.size() &&
            (images.size() < threads || bytes < kAtOnceBytes)) {
       const size_t sample = first + images.size();
-      bytes += values_of(shapes_[sample].states) * c10::elementSize(dtype_) *
-               (tower.kept.size() + 2);
+      bytes +=
+          values_of(shapes_[sample].states) * c10::elementSize(dtype_) * (tower.kept.size() + 2);
       images.push_back(pass_.images.load(pass_.images.samples[sample]));
     }
     const size_t count = images.size();

@@ -40,10 +40,10 @@ class ImageRunner {
 
   const CalibrationPass& pass_;
   at::ScalarType dtype_;
-  std::vector<ImageInput> inputs_;     // all but pixel_values
-  std::vector<TowerShapes> shapes_;    // of each
-  std::unique_ptr<SampleStates> features_, tuned_features_;  // the latter null: as the former
-  std::unique_ptr<SampleStates> states_, tuned_states_;      // between blocks
+  std::vector<ImageInput> inputs_;                                // all but pixel_values
+  std::vector<TowerShapes> shapes_;                               // of each
+  std::unique_ptr<SampleStates> features_, tuned_features_;       // the latter null: as the former
+  std::unique_ptr<SampleStates> states_, tuned_states_;           // between blocks
   std::vector<std::unique_ptr<SampleStates>> kept_, tuned_kept_;  // for the last block
 };
 

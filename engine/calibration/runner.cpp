@@ -131,8 +131,8 @@ class Runner {
   at::ScalarType dtype_;
   std::vector<std::optional<size_t>> image_number_;  // of a sample among those with images
   std::optional<ImageRunner> images_;
-  std::unique_ptr<SampleStates> states_;    // of the model as it is
-  std::unique_ptr<SampleStates> inputs_;    // of what blocks are tuned on; null: none is
+  std::unique_ptr<SampleStates> states_;     // of the model as it is
+  std::unique_ptr<SampleStates> inputs_;     // of what blocks are tuned on; null: none is
   std::map<size_t, BlockContext> contexts_;  // by number of tokens
   SampleWalk walk_;
 };

@@ -81,7 +81,7 @@ class SourceCheckpoint {
   std::vector<std::string> left_out_files_;
   std::vector<std::string> tower_weight_files_;
   std::unique_ptr<const TowerCheckpoint> tower_;  // null: there is none
-  size_t first_tower_file_ = 0;               // index into weight_files_
+  size_t first_tower_file_ = 0;                   // index into weight_files_
 };
 
 }  // namespace oneshot

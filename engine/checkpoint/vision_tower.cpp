@@ -57,8 +57,8 @@ fs::path inner_tower_folder(const fs::path& checkpoint, const nlohmann::json& co
 }
 
 std::unique_ptr<const TowerCheckpoint> find_vision_tower(const fs::path& checkpoint,
-                                                     const nlohmann::json& config,
-                                                     const fs::path& given) {
+                                                         const nlohmann::json& config,
+                                                         const fs::path& given) {
   auto tower = std::make_unique<TowerCheckpoint>();
   tower->folder = given;
   if (given.empty()) {

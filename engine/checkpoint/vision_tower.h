@@ -37,8 +37,8 @@ std::filesystem::path inner_tower_folder(const std::filesystem::path& checkpoint
 /// in the checkpoint itself. throws Recipe when one is given and the config names none, Checkpoint
 /// when it is missing or damaged.
 std::unique_ptr<const TowerCheckpoint> find_vision_tower(const std::filesystem::path& checkpoint,
-                                                     const nlohmann::json& config,
-                                                     const std::filesystem::path& given);
+                                                         const nlohmann::json& config,
+                                                         const std::filesystem::path& given);
 
 /// True for the tensor of a checkpoint that holds its tower itself.
 bool is_tower_tensor(std::string_view name);

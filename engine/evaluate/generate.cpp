@@ -47,8 +47,8 @@ class GrowingText {
     }
     const at::Tensor ids = at::tensor(ids_, at::kInt).to(at::kLong).unsqueeze(0);
     const at::Tensor unread = ids.narrow(1, cache_.tokens, tokens() - cache_.tokens);
-    const at::Tensor normed = model_.next_hidden_states(
-        unread, weights_, cache_, images_ ? &*images_ : nullptr);
+    const at::Tensor normed =
+        model_.next_hidden_states(unread, weights_, cache_, images_ ? &*images_ : nullptr);
     return model_.logits(normed[0][normed.size(1) - 1].unsqueeze(0), weights_)[0].contiguous();
   }
 

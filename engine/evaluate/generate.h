@@ -24,9 +24,10 @@ struct Generation {
   StopReason stopped_by = StopReason::MaxTokens;
 };
 
-/// Continues a prompt. images: of the prompt; null: it has none. on_token sees every new token as it comes; false ends with Interrupted.
-/// throws Checkpoint for a prompt without tokens, one longer than the model's longest text, or with
-/// an id outside its vocabulary; Failed when the model computes what is no number.
+/// Continues a prompt. images: of the prompt; null: it has none. on_token sees every new token as
+/// it comes; false ends with Interrupted. throws Checkpoint for a prompt without tokens, one longer
+/// than the model's longest text, or with an id outside its vocabulary; Failed when the model
+/// computes what is no number.
 Generation generate(ModelGraph& model,
                     const Weights& weights,
                     std::span<const int32_t> prompt,

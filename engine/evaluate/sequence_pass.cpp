@@ -20,8 +20,8 @@ int64_t image_tokens(ModelGraph& model, const SequenceImages& images) {
     return 0;
   }
   const TowerShapes shapes = model.tower()->shapes(images.load(**first));
-  const auto states = static_cast<int64_t>(model.tower()->kept.size() + 2) *
-                      c10::multiply_integers(shapes.states);
+  const auto states =
+      static_cast<int64_t>(model.tower()->kept.size() + 2) * c10::multiply_integers(shapes.states);
   return (states + c10::multiply_integers(shapes.features)) / model.sizes().hidden + 1;
 }
 
@@ -81,10 +81,10 @@ SequencePass::SequencePass(ModelGraph& model,
       continue;
     }
     const auto found = by_length.find(ids[i].size(0));
-    contexts_.push_back(found != by_length.end()
-                            ? found->second
-                            : by_length.emplace(ids[i].size(0), model_.context(text, dtype))
-                                  .first->second);
+    contexts_.push_back(
+        found != by_length.end()
+            ? found->second
+            : by_length.emplace(ids[i].size(0), model_.context(text, dtype)).first->second);
   }
 }
 

@@ -85,7 +85,7 @@ class SequencePass {
   ModelGraph& model_;
   const Weights& weights_;
   EvaluationSteps& steps_;
-  std::vector<at::Tensor> hidden_;            // [1, T, hidden size] each
+  std::vector<at::Tensor> hidden_;  // [1, T, hidden size] each
   std::vector<BlockContext> contexts_;
 };
 

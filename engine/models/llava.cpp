@@ -162,6 +162,18 @@ const nlohmann::json& original_tower_config(const ModelSource& source) {
   if (own != source.config().end() && own->is_object()) {
     return *own;
   }
+  // A tower among the checkpoint's own tensors is mostly the one that LLaVA-1.5 was made with.
+  static const nlohmann::json kPublished{{"hidden_size", 1024},
+                                         {"intermediate_size", 4096},
+                                         {"num_hidden_layers", 24},
+                                         {"num_attention_heads", 16},
+                                         {"image_size", 336},
+                                         {"patch_size", 14}};
+  const std::string tower =
+      ConfigReader(source.config(), "config.json").text("mm_vision_tower", "");
+  if (tower.ends_with("clip-vit-large-patch14-336") && source.has_prefix("model.vision_tower.")) {
+    return kPublished;
+  }
   throw Error(ErrorCode::Checkpoint,
               "config.json: mm_vision_tower " +
                   source.config().value("mm_vision_tower", nlohmann::json()).dump() +

@@ -38,6 +38,9 @@ class ModelSource {
   const nlohmann::json& config() const { return *config_; }
   const nlohmann::json* tower_config() const { return tower_; }
 
+  /// True when names of tensors are known, and some begin so.
+  bool has_prefix(std::string_view prefix) const { return has_prefix_ && has_prefix_(prefix); }
+
   /// The first of the prefixes that names of tensors begin with; the first one when none does.
   std::string prefix_of(std::initializer_list<std::string_view> prefixes) const {
     for (const std::string_view prefix : prefixes) {

@@ -24,7 +24,6 @@ inline constexpr const char* kFlatBlocksAndTower =
 // Of modules that no sample goes through.
 inline constexpr const char* kNone = "";
 inline constexpr const char* kCrossBlock = R"(.*model\.layers\.1\..*)";
-inline constexpr const char* kLastOfTower = R"(.*vision_model\.encoder\.layers\.2\..*)";
 inline constexpr const char* kVisionExperts = R"(model\.layers\..*vision_(expert|mlp).*)";
 
 struct VlmRecipe {
@@ -69,16 +68,14 @@ inline std::vector<VlmRecipe> sign_round_recipes() {
        368,
        "llava_hf",
        32,
-       kHubBlocksAndTower,
-       kLastOfTower},
+       kHubBlocksAndTower},
       {"LlavaVision",
        "llava-1.5-7b-int4-vision",
        true_llava_7b,
        368,
        "llava_original",
        32,
-       kFlatBlocksAndTower,
-       kLastOfTower},
+       kFlatBlocksAndTower},
       {"Qwen2Vl", "qwen2-vl-7b-int4", true_qwen2_vl_7b, 196, "qwen2_vl", 14, kFlatBlocks},
       {"Phi3V", "phi-3.5-vision-int4", true_phi3_v, 128, "phi3_v", 8, kFlatBlocks},
       {"CogVlm2", "cogvlm2-int4", true_cogvlm2_19b, 320, "cogvlm2", 20, kCogBlocks},

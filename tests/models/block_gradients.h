@@ -35,7 +35,8 @@ inline size_t compare_block_gradients(Block& block,
     for (const auto& [suffix, parameter] :
          {std::pair{".weight", &module->weight}, {".bias", &module->bias}}) {
       if (parameter->defined() && parameter->requires_grad()) {
-        // Softmax does not see what all keys have in common: that gradient is zero but for rounding.
+        // Softmax does not see what all keys have in common: that gradient is zero but for
+        // rounding.
         const bool is_zero = (prefix + suffix).ends_with("k_proj.bias");
         expect_close_gradient(
             parameter->grad(), expected[prefix + suffix], prefix + suffix, is_zero ? 1 : 0);

@@ -248,8 +248,8 @@ TEST_P(CogText, ItsNormsRoundOnce) {
 TEST_P(CogText, ItRunsInBfloat16) {
   const c10::InferenceMode inference;
   const Weights weights = weights_of(checkpoint_, at::kBFloat16);
-  const SeenImages images = see_images(
-      *graph_->tower(), weights, {{{"pixel_values", own("in.images")}}}, 1)[0];
+  const SeenImages images =
+      see_images(*graph_->tower(), weights, {{{"pixel_values", own("in.images")}}}, 1)[0];
   const at::Tensor found =
       graph_->logits(graph_->hidden_states({marked_ids(), {}, 0, &images}, weights), weights);
   EXPECT_EQ(found.scalar_type(), at::kBFloat16);

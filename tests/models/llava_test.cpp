@@ -25,10 +25,8 @@ class LlavaModel : public testing::TestWithParam<const char*> {
   }
 
   SeenImages see() {
-    return see_images(*graph_->tower(),
-                      weights_,
-                      {{{"pixel_values", expected_["in.pixel_values"]}}},
-                      1)[0];
+    return see_images(
+        *graph_->tower(), weights_, {{{"pixel_values", expected_["in.pixel_values"]}}}, 1)[0];
   }
 
   std::filesystem::path folder_;

@@ -31,8 +31,7 @@ class MllamaModel : public testing::TestWithParam<int64_t> {
   }
 
   SeenImages see(ImageInput images, at::ScalarType dtype = at::kFloat) {
-    return see_images(
-        *graph_->tower(), weights_of(checkpoint_, dtype), {std::move(images)}, 1)[0];
+    return see_images(*graph_->tower(), weights_of(checkpoint_, dtype), {std::move(images)}, 1)[0];
   }
 
   at::Tensor logits(const SeenImages& images) {

@@ -25,13 +25,14 @@ json llama() {
 }
 
 TEST(Config, AnUnknownArchitectureNamesTheKnownOnes) {
-  expect_error(ErrorCode::Unsupported,
-               "config.json: models of type 'mamba' cannot be run, only llama, mistral, qwen2, "
-               "qwen3, phi3, llava, llava_llama, mllama, qwen2_vl, qwen2_5_vl, phi3_v, cogvlm2; recipes "
-               "without calibration and evaluation work all the same",
-               [] {
-                 make_model(nlohmann::json{{"model_type", "mamba"}});
-               });
+  expect_error(
+      ErrorCode::Unsupported,
+      "config.json: models of type 'mamba' cannot be run, only llama, mistral, qwen2, "
+      "qwen3, phi3, llava, llava_llama, mllama, qwen2_vl, qwen2_5_vl, phi3_v, cogvlm2; recipes "
+      "without calibration and evaluation work all the same",
+      [] {
+        make_model(nlohmann::json{{"model_type", "mamba"}});
+      });
 }
 
 TEST(Config, DamagedValuesAreNamed) {

@@ -100,8 +100,7 @@ class QwenVlModel : public testing::TestWithParam<const char*> {
   SeenImages see(ImageInput images, at::ScalarType dtype = at::kFloat) {
     std::vector<ImageInput> one;
     one.push_back(std::move(images));
-    return see_images(
-        *graph_->tower(), weights_of(checkpoint_, dtype), std::move(one), 1)[0];
+    return see_images(*graph_->tower(), weights_of(checkpoint_, dtype), std::move(one), 1)[0];
   }
 
   at::Tensor logits(ModelGraph& graph, const Sample& sample) {

@@ -10,11 +10,10 @@ namespace oneshot {
 
 /// checkpoint: outlives the result.
 inline Weights weights_of(const WrittenCheckpoint& checkpoint, at::ScalarType dtype = at::kFloat) {
-  return {
-      [&checkpoint](const std::string& name) { return checkpoint.spec(name).has_value(); },
-      [&checkpoint, dtype](const std::string& name) { return checkpoint.read(name).to(dtype); },
-      {},
-      dtype};
+  return {[&checkpoint](const std::string& name) { return checkpoint.spec(name).has_value(); },
+          [&checkpoint, dtype](const std::string& name) { return checkpoint.read(name).to(dtype); },
+          {},
+          dtype};
 }
 
 }  // namespace oneshot

@@ -164,12 +164,13 @@ TEST(ImageGeometry, NamesTheKeyThatIsWrong) {
 
 TEST(ImageGeometry, RefusesModelsWithoutImagesAndMissingFiles) {
   const TemporaryFolder folder;
-  expect_error(ErrorCode::Unsupported,
-               "config.json: not of a family whose images are known here; those of llava, qwen2_vl, "
-               "qwen2_5_vl, mllama, phi3_v and cogvlm2 are",
-               [&] {
-                 make_image_geometry(folder.path(), {{"model_type", "llama"}});
-               });
+  expect_error(
+      ErrorCode::Unsupported,
+      "config.json: not of a family whose images are known here; those of llava, qwen2_vl, "
+      "qwen2_5_vl, mllama, phi3_v and cogvlm2 are",
+      [&] {
+        make_image_geometry(folder.path(), {{"model_type", "llama"}});
+      });
   const std::string message = error_message(ErrorCode::Checkpoint, [&] {
     make_image_geometry(folder.path(), {{"model_type", "llava"}});
   });

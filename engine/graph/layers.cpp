@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/packed_product.h"
 
 namespace oneshot {
 
@@ -30,7 +31,14 @@ at::Tensor Linear::compute(const at::Tensor& input) const {
   if (tuned != nullptr && at::GradMode::is_enabled()) {
     return tuned_linear(input, *tuned, bias);
   }
-  return at::linear(input, weight, bias);
+  const at::Tensor flat = input.reshape({-1, input.size(-1)});
+  const at::Tensor rows = kernels::in_whole_steps(flat);
+  if (rows.is_same(flat)) {
+    return at::linear(input, weight, bias);
+  }
+  std::vector<int64_t> sizes = input.sizes().vec();
+  sizes.back() = weight.size(0);
+  return at::linear(rows, weight, bias).narrow(0, 0, flat.size(0)).view(sizes);
 }
 
 void RmsNorm::load(const Weights& weights) {

@@ -17,7 +17,8 @@ struct TunedPass {
   /// The values and the transposed values as `kernels::packed` makes them, or both undefined.
   at::Tensor packed, packed_transposed;
   /// Called on the way back, by the thread that runs it: input x [tokens, in] and dL/dy [tokens,
-  /// out]. dL/dvalues is the sum of dL/dyᵀ · x over all calls, for the owner to compute.
+  /// out], both perhaps with rows of zeros behind. dL/dvalues is the sum of dL/dyᵀ · x over all
+  /// calls, for the owner to compute.
   std::function<void(const at::Tensor& input, const at::Tensor& gradient)> collect;
   /// Set on the way back where dL/dinput was computed: such a Linear is worth packing.
   mutable std::atomic<bool> input_asks{false};

@@ -47,4 +47,12 @@ at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed, const at
       x, packed, bias.defined() ? std::optional(bias) : std::nullopt, "none", Scalars(), "");
 }
 
+at::Tensor in_whole_steps(const at::Tensor& x) {
+  constexpr int64_t kStep = 32;
+  const int64_t missing = (kStep - x.size(0) % kStep) % kStep;
+  return x.scalar_type() == at::kBFloat16 && missing > 0
+             ? at::constant_pad_nd(x, {0, 0, 0, missing})
+             : x;
+}
+
 }  // namespace oneshot::kernels

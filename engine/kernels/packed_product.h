@@ -15,4 +15,9 @@ at::Tensor packed(const at::Tensor& weight);
 /// x · weightᵀ + bias, without gradients. x [..., in] → [..., out]; bias may be undefined.
 at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias);
 
+/// x [rows, in] of bfloat16 with rows of zeros behind, up to a whole step of rows; others as they
+/// are. oneDNN keeps a quarter of a megabyte for every shape that it ever multiplied: texts of many
+/// lengths would fill the memory with it.
+at::Tensor in_whole_steps(const at::Tensor& x);
+
 }  // namespace oneshot::kernels

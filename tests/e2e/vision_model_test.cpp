@@ -20,10 +20,11 @@ const std::string kInnerTower = "clip-vit-tiny-patch8-64";
 
 /// Names of the original layout; nothing for tensors of the tower.
 std::string original_name(std::string name) {
-  for (const auto& [from, to] : {std::pair{"multi_modal_projector.linear_1", "model.mm_projector.0"},
-                                 {"multi_modal_projector.linear_2", "model.mm_projector.2"},
-                                 {"language_model.lm_head", "lm_head"},
-                                 {"language_model.model.", "model."}}) {
+  for (const auto& [from, to] :
+       {std::pair{"multi_modal_projector.linear_1", "model.mm_projector.0"},
+        {"multi_modal_projector.linear_2", "model.mm_projector.2"},
+        {"language_model.lm_head", "lm_head"},
+        {"language_model.model.", "model."}}) {
     if (name.starts_with(from)) {
       return to + name.substr(std::string(from).size());
     }
@@ -131,8 +132,8 @@ class TunedVisionModel : public testing::TestWithParam<TunedCase> {
 
 TEST_P(TunedVisionModel, IsBetterThanNearestAndTheSameForAnyNumberOfThreads) {
   const TemporaryFolder folder;
-  const Report report = run_recipe(
-      folder, {.recipe = recipe(), .model = kModel, .output = "a", .threads = 1});
+  const Report report =
+      run_recipe(folder, {.recipe = recipe(), .model = kModel, .output = "a", .threads = 1});
   EXPECT_EQ(report.blocks.size(), GetParam().blocks);
   EXPECT_GE(answered(folder.path() / "a", 4).all.accuracy(), GetParam().at_least);
   run_recipe(folder, {.recipe = recipe(), .model = kModel, .output = "b", .threads = 3});

@@ -1,5 +1,4 @@
-// An algorithm, as the engine sees it. The engine never asks which modifier it holds, only its
-// traits.
+// An algorithm, as the engine sees it: asked for its traits, never which one it is.
 #pragma once
 
 #include <ATen/core/Tensor.h>

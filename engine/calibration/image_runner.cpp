@@ -109,7 +109,9 @@ void ImageRunner::walk(BlockRunner& blocks) {
                     i < last ? states_.get() : features_.get(),
                     tuned_states_.get(),
                     i < last ? tuned_states_.get() : tuned_features_.get()};
-    walk.context = [this](size_t sample, Stream stream) { return context(sample, stream); };
+    walk.context = [this, is_last = i == last](size_t sample, Stream stream) {
+      return context(sample, stream, is_last);
+    };
     walk.predicts = false;
     if (tower.is_unused(i) && !pass_.wants(*tower.blocks[i])) {
       blocks.count(passes() / tower.blocks.size());
@@ -148,11 +150,13 @@ void ImageRunner::run_first_block() {
   tower.blocks[0]->unload();
 }
 
-BlockContext ImageRunner::context(size_t sample, Stream stream) const {
+BlockContext ImageRunner::context(size_t sample, Stream stream, bool is_last) const {
   BlockContext context = pass_.model.tower()->context(inputs_[sample], dtype_);
   context.images = &inputs_[sample];
-  for (const auto& kept : stream == Stream::Tuned ? tuned_kept_ : kept_) {
-    context.kept.push_back(kept->get(sample).to(dtype_));
+  if (is_last) {
+    for (const auto& kept : stream == Stream::Tuned ? tuned_kept_ : kept_) {
+      context.kept.push_back(kept->get(sample).to(dtype_));
+    }
   }
   return context;
 }

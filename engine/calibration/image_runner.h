@@ -36,7 +36,7 @@ class ImageRunner {
   void see_all(BlockRunner& blocks);
   void walk(BlockRunner& blocks);
   void run_first_block();
-  BlockContext context(size_t sample, Stream stream) const;
+  BlockContext context(size_t sample, Stream stream, bool is_last) const;
 
   const CalibrationPass& pass_;
   at::ScalarType dtype_;

@@ -4,8 +4,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "engine/checkpoint/little_endian.h"
 #include "engine/checkpoint/message_text.h"
+#include "engine/checkpoint/pickle_bytes.h"
+#include "engine/checkpoint/pickle_opcodes.h"
 #include "engine/error.h"
 
 namespace oneshot {
@@ -15,24 +16,13 @@ using Kind = PickleValue::Kind;
 
 constexpr std::string_view kOrderedDict = "collections.OrderedDict";
 constexpr size_t kMostValues = 4'000'000;
-constexpr uint64_t kNewestProtocol = 5;
 
-// Opcodes, as CPython names them.
-constexpr uint8_t kProto = 0x80, kFrame = 0x95, kStop = '.', kMark = '(', kNone = 'N',
-                  kNewTrue = 0x88, kNewFalse = 0x89, kBinInt = 'J', kBinInt1 = 'K', kBinInt2 = 'M',
-                  kLong1 = 0x8a, kBinFloat = 'G', kBinUnicode = 'X', kShortBinUnicode = 0x8c,
-                  kBinUnicode8 = 0x8d, kEmptyTuple = ')', kTuple = 't', kTuple1 = 0x85,
-                  kTuple2 = 0x86, kTuple3 = 0x87, kEmptyList = ']', kAppend = 'a', kAppends = 'e',
-                  kEmptyDict = '}', kSetItem = 's', kSetItems = 'u', kGlobal = 'c',
-                  kStackGlobal = 0x93, kReduce = 'R', kBuild = 'b', kBinPersId = 'Q', kBinPut = 'q',
-                  kLongBinPut = 'r', kMemoize = 0x94, kBinGet = 'h', kLongBinGet = 'j';
-
-class Machine {
+class Machine : private PickleBytes {
  public:
   Machine(std::string_view bytes,
           std::span<const std::string_view> callables,
           const std::string& file)
-      : bytes_(bytes), callables_(callables), file_(file) {}
+      : PickleBytes(bytes, file), callables_(callables) {}
 
   Pickle run() {
     for (uint8_t opcode = next(); opcode != kStop; opcode = next()) {
@@ -43,7 +33,7 @@ class Machine {
       }
     }
     pickle_.root = pop();
-    if (!stack_.empty() || at_ != bytes_.size()) {
+    if (!stack_.empty() || !at_end()) {
       damaged("something is left after its end");
     }
     return std::move(pickle_);
@@ -56,31 +46,6 @@ class Machine {
   bool container(uint8_t opcode);
   bool call(uint8_t opcode);
   bool memo(uint8_t opcode);
-  bool framing(uint8_t opcode);
-
-  [[noreturn]] void damaged(const std::string& what) const {
-    throw Error(ErrorCode::Checkpoint,
-                one_line(file_) + ": byte " + std::to_string(at_) + " of data.pkl: " + what +
-                    "; the file is damaged or no state dict");
-  }
-
-  // ---- bytes ----
-  std::string_view take(uint64_t count) {
-    if (count > bytes_.size() - at_) {
-      damaged("it ends within a value");
-    }
-    std::string_view taken = bytes_.substr(at_, count);
-    at_ += count;
-    return taken;
-  }
-  uint64_t number(uint64_t width) { return little_endian(take(width)); }
-  uint8_t next() { return static_cast<uint8_t>(take(1)[0]); }
-  std::string_view line() {
-    size_t end = bytes_.find('\n', at_);
-    std::string_view taken = take(end == std::string_view::npos ? bytes_.size() : end - at_);
-    take(1);
-    return taken;
-  }
 
   // ---- the stack ----
   void push(uint32_t value) { stack_.push_back(value); }
@@ -126,33 +91,16 @@ class Machine {
   }
   PickleValue& at(uint32_t value) { return pickle_.values[value]; }
 
-  int64_t signed_number(uint64_t width);
   void name(std::string_view module, std::string_view name);
   void extend(Kind kind, const std::vector<uint32_t>& items);
   void reduce();
 
-  std::string_view bytes_;
   std::span<const std::string_view> callables_;
-  const std::string& file_;
-  size_t at_ = 0;
   Pickle pickle_;
   std::vector<uint32_t> stack_;
   std::vector<size_t> marks_;  // sizes of the stack
   std::unordered_map<uint64_t, uint32_t> memo_;
 };
-
-/// Two's complement of so many bytes.
-int64_t Machine::signed_number(uint64_t width) {
-  if (width > 8) {
-    damaged("a number of " + std::to_string(width) + " bytes");
-  }
-  std::string_view bytes = take(width);
-  uint64_t number = little_endian(bytes);
-  if (width > 0 && width < 8 && (static_cast<uint8_t>(bytes.back()) & 0x80) != 0) {
-    number |= ~uint64_t{0} << (8 * width);
-  }
-  return static_cast<int64_t>(number);
-}
 
 bool Machine::constant(uint8_t opcode) {
   switch (opcode) {
@@ -253,7 +201,7 @@ void Machine::name(std::string_view module, std::string_view name) {
                std::find(callables_.begin(), callables_.end(), full) != callables_.end();
   if (!known) {
     throw Error(ErrorCode::Checkpoint,
-                one_line(file_) + ": names " + in_quotes(full) +
+                one_line(file()) + ": names " + in_quotes(full) +
                     ", which no plain state dict needs and loading with Python may run; where you "
                     "trust the file, save its tensors as safetensors");
   }
@@ -329,21 +277,6 @@ bool Machine::memo(uint8_t opcode) {
     default:
       return false;
   }
-}
-
-bool Machine::framing(uint8_t opcode) {
-  if (opcode == kFrame) {
-    take(8);
-    return true;
-  }
-  if (opcode != kProto) {
-    return false;
-  }
-  uint64_t protocol = number(1);
-  if (protocol > kNewestProtocol) {
-    damaged("protocol " + std::to_string(protocol) + " is not known");
-  }
-  return true;
 }
 
 }  // namespace

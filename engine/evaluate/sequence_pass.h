@@ -3,13 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <map>
-#include <optional>
 #include <span>
 #include <vector>
 
+#include "engine/evaluate/sequence_images.h"
 #include "engine/graph/model_graph.h"
 
 namespace oneshot {
@@ -21,16 +19,6 @@ struct EvaluationResources {
   /// Called with steps done and in all (a block or the head for a sequence); false ends the
   /// evaluation with Interrupted.
   std::function<bool(int64_t done, int64_t total)> progress;
-};
-
-/// What the family's processor makes of the images of a text. For many threads at once.
-using LoadImages = std::function<ImageInput(std::span<const std::filesystem::path> files)>;
-
-/// The images of sequences. Several sequences may have the same ones.
-struct SequenceImages {
-  std::vector<std::optional<size_t>> of;  // number of a sequence's images; empty: none has any
-  /// What the family's processor makes of images, by their number. For many threads at once.
-  std::function<ImageInput(size_t number)> load = {};
 };
 
 /// Steps that are done, counted by many threads.

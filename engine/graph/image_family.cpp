@@ -1,55 +1,35 @@
 #include "engine/graph/image_family.h"
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "engine/error.h"
+#include "engine/graph/family_names.h"
 
 namespace oneshot {
 namespace {
 
-/// A value of config.json as a text; empty when it is none.
-std::string text_in(const nlohmann::json& config, const char* key) {
-  const auto found = config.find(key);
-  return found != config.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-bool has_architecture(const nlohmann::json& config, std::string_view name) {
-  const auto found = config.find("architectures");
-  return found != config.end() && found->is_array() &&
-         std::any_of(found->begin(), found->end(), [&](const nlohmann::json& one) {
-           return one.is_string() && one.get<std::string>() == name;
-         });
-}
-
-struct ModelType {
-  std::string_view name;
+struct Family {
+  std::string_view name;  // see model_family()
   ImageFamily family;
 };
 
-// The original LLaVA and CogVLM2 are known by their architecture: their model_type is also that of
-// other layouts, or absent.
-constexpr std::array<ModelType, 5> kModelTypes{{
+constexpr std::array<Family, 7> kFamilies{{
     {"llava", ImageFamily::Llava},
+    {"llava_llama", ImageFamily::LlavaOriginal},
     {"qwen2_vl", ImageFamily::Qwen2Vl},
     {"qwen2_5_vl", ImageFamily::Qwen2Vl},
     {"mllama", ImageFamily::Mllama},
     {"phi3_v", ImageFamily::Phi3V},
+    {"cogvlm2", ImageFamily::CogVlm2},
 }};
 
 }  // namespace
 
 std::optional<ImageFamily> image_family(const nlohmann::json& config) {
-  if (has_architecture(config, "LlavaLlamaForCausalLM")) {
-    return ImageFamily::LlavaOriginal;
-  }
-  if (has_architecture(config, "CogVLMForCausalLM")) {
-    return ImageFamily::CogVlm2;
-  }
-  const std::string model_type = text_in(config, "model_type");
-  for (const ModelType& known : kModelTypes) {
-    if (known.name == model_type) {
+  const std::string name = model_family(config);
+  for (const Family& known : kFamilies) {
+    if (known.name == name) {
       return known.family;
     }
   }

@@ -10,28 +10,14 @@
 #include <vector>
 
 #include "engine/graph/block.h"
+#include "engine/graph/foldable_pair.h"
 #include "engine/graph/layers.h"
 #include "engine/graph/model_sizes.h"
 #include "engine/graph/text_cache.h"
+#include "engine/graph/token_rows.h"
 #include "engine/graph/vision_tower.h"
 
 namespace oneshot {
-
-/// Modules between which a scale can move without changing the function: from the output channels
-/// of one into the input channels of others.
-struct FoldablePair {
-  std::string from;
-  std::vector<std::string> into;
-};
-
-/// The rows of an embedding that tokens have: table [vocabulary, columns], ids int64 [...] → [...,
-/// columns]. throws Checkpoint for an id outside the vocabulary.
-at::Tensor gather_rows(const at::Tensor& table, const at::Tensor& ids);
-
-/// Which tokens, of those that came before and those of the batch, are images' where its images say
-/// so with "token_type_ids" (1: they are): bool [1, first + T, or more where more were typed].
-/// Undefined: they do not say.
-at::Tensor typed_places(const TextBatch& batch);
 
 class ModelGraph {
  public:

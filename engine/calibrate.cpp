@@ -29,6 +29,12 @@ class OneAtenThread {
   int before_ = at::get_num_threads();
 };
 
+void give_free_memory_back() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 class Calibration {
  public:
   Calibration(const CalibrateRequest& request, RunListener& listener)
@@ -76,6 +82,7 @@ class Calibration {
       pass.quantized_input = tuning_.quantized_input();
       pass.tune = [this](Block& block, size_t index, const BlockSamples& samples) {
         tuning_.tune(block, index, samples);
+        give_free_memory_back();  // what one block was tuned with seldom fits the next one's pieces
       };
     }
     run_calibration(pass);

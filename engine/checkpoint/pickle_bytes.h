@@ -49,8 +49,7 @@ class PickleBytes {
   /// Up to a line break, which is taken too.
   std::string_view line() {
     const size_t end = bytes_.find('\n', at_);
-    const std::string_view taken =
-        take(end == std::string_view::npos ? bytes_.size() : end - at_);
+    const std::string_view taken = take(end == std::string_view::npos ? bytes_.size() : end - at_);
     take(1);
     return taken;
   }
